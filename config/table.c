@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "config/table.h"
+
+#include <string.h>
+
+#include "config/config.h"
+
+#define FIELD(type, member)                                                                        \
+	.offset = offsetof(struct type, member), .size = sizeof(((struct type *)NULL)->member)
+
+static const char *const log_levels[] = {
+	[CFG_LOG_ERROR] = "error",
+	[CFG_LOG_WARNING] = "warning",
+	[CFG_LOG_NOTICE] = "notice",
+	[CFG_LOG_INFO] = "info",
+	[CFG_LOG_DEBUG] = "debug",
+	NULL,
+};
+
+static const char *const hugepages[] = {
+	[CFG_HUGEPAGES_AUTO] = "auto",
+	[CFG_HUGEPAGES_ON] = "on",
+	[CFG_HUGEPAGES_OFF] = "off",
+	NULL,
+};
+
+static const char *const socket_modes[] = {
+	[CFG_SOCKET_SERVER] = "server",
+	[CFG_SOCKET_CLIENT] = "client",
+	NULL,
+};
+
+static const char *const mappings[] = {
+	[CFG_MAPPING_AUTO] = "auto",
+	[CFG_MAPPING_RX] = "rx",
+	[CFG_MAPPING_OFF] = "off",
+	NULL,
+};
+
+/* clang-format off */
+const struct cfg_kind_info cfg_kinds[CFG_NB_KINDS] = {
+[CFG_KIND_SWITCH] = {
+	.name = "switch", .title = "[switch]", .max = 1, .size = sizeof(struct cfg_switch),
+	.help = "the daemon itself; may be left out",
+	.keys = {
+		{ .name = "workers", .type = CFG_TYPE_CPUS, .def = "1",
+		  FIELD(cfg_switch, workers),
+		  .help = "CPUs of the polling threads" },
+		{ .name = "log_level", .type = CFG_TYPE_WORD, .words = log_levels, .def = "info",
+		  FIELD(cfg_switch, log_level),
+		  .help = "least important message that is still logged" },
+		{ .name = "hugepages", .type = CFG_TYPE_WORD, .words = hugepages, .def = "auto",
+		  FIELD(cfg_switch, hugepages),
+		  .help = "memory in hugepages; auto: if the host has free ones" },
+		{ .name = "memory", .type = CFG_TYPE_NUMBER, .min = 64, .max = 1048576, .def = "256",
+		  FIELD(cfg_switch, memory),
+		  .help = "DPDK's memory in MiB" },
+		{ .name = "instance", .type = CFG_TYPE_NAME, .def = "vfring",
+		  FIELD(cfg_switch, instance),
+		  .help = "name of this daemon among others on the host: /run/dpdk/<instance>" },
+		{ .name = "eal_args", .type = CFG_TYPE_STRING, .def = "",
+		  FIELD(cfg_switch, eal_args),
+		  .help = "more arguments for DPDK's EAL, for what has no key here" },
+		{ .name = NULL },
+	},
+},
+[CFG_KIND_PORT] = {
+	.name = "port", .example = "wire0", .title = "[port NAME]",
+	.max = CFG_MAX_PORTS, .size = sizeof(struct cfg_port),
+	.help = "one physical port; at least one is needed",
+	.keys = {
+		{ .name = "device", .type = CFG_TYPE_DEVICE, .example = "net_af_packet0,iface=vf-wire0",
+		  FIELD(cfg_port, device),
+		  .help = "what DPDK opens; one port per device" },
+		{ .name = "queues", .type = CFG_TYPE_NUMBER, .min = 1, .max = CFG_MAX_QUEUES, .def = "1",
+		  FIELD(cfg_port, queues),
+		  .help = "pairs of Rx and Tx queues" },
+		{ .name = "mtu", .type = CFG_TYPE_NUMBER, .min = 68, .max = 9600, .def = "1500",
+		  FIELD(cfg_port, mtu),
+		  .help = "largest packet in bytes, Ethernet header not counted" },
+		{ .name = "rx_desc", .type = CFG_TYPE_NUMBER, .min = 32, .max = 4096, .def = "128",
+		  FIELD(cfg_port, rx_desc),
+		  .help = "descriptors of each Rx queue; a ring is mapped if it has twice as many" },
+		{ .name = "tx_desc", .type = CFG_TYPE_NUMBER, .min = 32, .max = 4096, .def = "128",
+		  FIELD(cfg_port, tx_desc),
+		  .help = "descriptors of each Tx queue" },
+		{ .name = NULL },
+	},
+},
+[CFG_KIND_CONTAINER] = {
+	.name = "container", .example = "web0", .title = "[container NAME]",
+	.max = CFG_MAX_CONTAINERS, .size = sizeof(struct cfg_container),
+	.help = "one container (or VM) behind a vhost-user socket",
+	.keys = {
+		{ .name = "socket", .type = CFG_TYPE_PATH, .example = "/run/vfring/web0.sock",
+		  FIELD(cfg_container, socket),
+		  .help = "the vhost-user socket; one container per socket" },
+		{ .name = "socket_mode", .type = CFG_TYPE_WORD, .words = socket_modes, .def = "server",
+		  FIELD(cfg_container, socket_mode),
+		  .help = "server: the container connects to us; client: we connect, and reconnect" },
+		{ .name = "port", .type = CFG_TYPE_REF, .example = "wire0",
+		  FIELD(cfg_container, port),
+		  .help = "its physical port; ring pair i gets queue FIRST_QUEUE + i (default 0)" },
+		{ .name = "queues", .type = CFG_TYPE_NUMBER, .min = 1, .max = CFG_MAX_PAIRS, .def = "1",
+		  FIELD(cfg_container, queues),
+		  .help = "ring pairs offered to the container; one queue, one container" },
+		{ .name = "mapping", .type = CFG_TYPE_WORD, .words = mappings, .def = "auto",
+		  FIELD(cfg_container, mapping),
+		  .help = "zero copy to try: all that can be, receive only, none" },
+		{ .name = "socket_owner", .type = CFG_TYPE_USER, .def = "unchanged",
+		  FIELD(cfg_container, socket_owner),
+		  .help = "owner of the socket (server mode)" },
+		{ .name = "socket_group", .type = CFG_TYPE_GROUP, .def = "unchanged",
+		  FIELD(cfg_container, socket_group),
+		  .help = "group of the socket (server mode)" },
+		{ .name = "socket_perms", .type = CFG_TYPE_PERMS, .def = "0660",
+		  FIELD(cfg_container, socket_perms),
+		  .help = "permissions of the socket (server mode)" },
+		{ .name = NULL },
+	},
+},
+};
+/* clang-format on */
+
+int cfg_key_index(enum cfg_kind kind, const char *name)
+{
+	const struct cfg_key *keys = cfg_kinds[kind].keys;
+
+	for (int i = 0; keys[i].name != NULL; i++)
+		if (strcmp(keys[i].name, name) == 0)
+			return i;
+	return -1;
+}
+
+bool cfg_name_ok(const char *s)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
+				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789_.-";
+	size_t len = strspn(s, allowed);
+
+	return len > 0 && len < CFG_NAME_LEN && s[len] == '\0';
+}
