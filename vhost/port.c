@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Container ports: the control thread's side. */
+#include "vhost/port.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <linux/virtio_config.h>
+#include <linux/virtio_net.h>
+
+#include "vhost/port_priv.h"
+
+/* vhost-user protocol features; librte_vhost has no public names for them. */
+#define PROTOCOL_F_MQ        0
+#define PROTOCOL_F_REPLY_ACK 3
+#define PROTOCOL_F_STATUS    16
+
+/*
+ * VERSION_1: no legacy quirks where the container can do without. MRG_RXBUF: a container may post
+ * short buffers. IN_ORDER: what we do anyway (DESIGN, invariant 1). EVENT_IDX, INDIRECT_DESC: every
+ * driver knows them. No checksum or segmentation offload: the NIC queue could not keep the promise.
+ * No LOG_ALL: dirty pages that a NIC writes would go unmarked, so migration is refused by the front
+ * end.
+ */
+uint64_t vh_port_features(uint16_t nb_pairs)
+{
+	uint64_t features = (1ULL << VIRTIO_F_VERSION_1) | (1ULL << VIRTIO_F_ANY_LAYOUT) |
+		(1ULL << VIRTIO_F_IN_ORDER) | (1ULL << VIRTIO_NET_F_MRG_RXBUF) |
+		(1ULL << VIRTIO_RING_F_EVENT_IDX) | (1ULL << VIRTIO_RING_F_INDIRECT_DESC) |
+		(1ULL << VHOST_USER_F_PROTOCOL_FEATURES);
+
+	/* MQ needs the control queue, which the front end keeps to itself (virtio 1.1, 5.1.3). */
+	if (nb_pairs > 1)
+		features |= (1ULL << VIRTIO_NET_F_MQ) | (1ULL << VIRTIO_NET_F_CTRL_VQ);
+	return features;
+}
+
+struct vh_port *vh_port_create(
+	const struct vh_port_conf *conf, const struct vh_port_ops *ops, void *arg)
+{
+	struct vh_port *port;
+
+	if (strlen(conf->path) >= sizeof(port->path) || strlen(conf->name) >= sizeof(port->name) ||
+		conf->nb_pairs == 0 || conf->nb_pairs > VH_MAX_PAIRS) {
+		errno = EINVAL;
+		return NULL;
+	}
+	port = calloc(1, sizeof(*port));
+	if (port == NULL)
+		return NULL;
+	strcpy(port->name, conf->name);
+	strcpy(port->path, conf->path);
+	port->client = conf->client;
+	port->nb_pairs = conf->nb_pairs;
+	port->owner = conf->owner;
+	port->group = conf->group;
+	port->perms = conf->perms;
+	port->ops = ops;
+	port->arg = arg;
+	pthread_mutex_init(&port->lock, NULL);
+	return port;
+}
+
+/* A crash leaves the socket file behind; a live server must not lose its own. */
+static int remove_stale_socket(struct vh_port *port)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	struct stat st;
+	int fd, err;
+
+	if (lstat(port->path, &st) != 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (!S_ISSOCK(st.st_mode)) {
+		VH_LOG(ERR, "%s: %s exists and is no socket; remove it or choose another path",
+			port->name, port->path);
+		return -EEXIST;
+	}
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	strcpy(sun.sun_path, port->path);
+	err = connect(fd, (struct sockaddr *)&sun, sizeof(sun)) == 0 ? EADDRINUSE : errno;
+	close(fd);
+	if (err != ECONNREFUSED) {
+		VH_LOG(ERR, "%s: another process is listening on %s", port->name, port->path);
+		return -EADDRINUSE;
+	}
+	VH_LOG(INFO, "%s: removing the stale socket %s", port->name, port->path);
+	return unlink(port->path) == 0 || errno == ENOENT ? 0 : -errno;
+}
+
+static int set_socket_access(struct vh_port *port)
+{
+	if (chown(port->path, port->owner, port->group) != 0 ||
+		chmod(port->path, port->perms) != 0) {
+		int err = errno;
+
+		VH_LOG(ERR, "%s: cannot set owner, group or mode of %s: %s", port->name, port->path,
+			strerror(err));
+		return -err;
+	}
+	return 0;
+}
+
+static int register_driver(struct vh_port *port)
+{
+	uint64_t protocol = (1ULL << PROTOCOL_F_MQ) | (1ULL << PROTOCOL_F_REPLY_ACK) |
+		(1ULL << PROTOCOL_F_STATUS);
+
+	/*
+	 * Not RTE_VHOST_USER_ASYNC_COPY: it looks made for DMA, but drops features and maps for DMA
+	 * with errors ignored.
+	 */
+	if (rte_vhost_driver_register(port->path, port->client ? RTE_VHOST_USER_CLIENT : 0) != 0)
+		return -ENOSPC;
+	if (rte_vhost_driver_set_features(port->path, vh_port_features(port->nb_pairs)) != 0 ||
+		rte_vhost_driver_set_protocol_features(port->path, protocol) != 0 ||
+		rte_vhost_driver_callback_register(port->path, &vh_device_ops) != 0) {
+		rte_vhost_driver_unregister(port->path);
+		return -EIO;
+	}
+	return 0;
+}
+
+int vh_port_start(struct vh_port *port)
+{
+	int ret;
+
+	if (!port->client) {
+		ret = remove_stale_socket(port);
+		if (ret < 0)
+			return ret;
+	}
+	ret = register_driver(port);
+	if (ret < 0) {
+		VH_LOG(ERR, "%s: cannot register %s with librte_vhost", port->name, port->path);
+		return ret;
+	}
+	vh_ports_add(port);
+	pthread_mutex_lock(&port->lock);
+	port->registered = true;
+	port->closing = false;
+	pthread_mutex_unlock(&port->lock);
+
+	if (rte_vhost_driver_start(port->path) != 0) {
+		VH_LOG(ERR, "%s: cannot %s %s", port->name,
+			port->client ? "connect to" : "listen on", port->path);
+		ret = -EIO;
+		goto stop;
+	}
+	if (!port->client) {
+		ret = set_socket_access(port);
+		if (ret < 0)
+			goto stop;
+	}
+	return 0;
+
+stop:
+	vh_port_closing(port);
+	vh_port_stop(port);
+	return ret;
+}
+
+void vh_port_closing(struct vh_port *port)
+{
+	pthread_mutex_lock(&port->lock);
+	port->closing = true;
+	pthread_mutex_unlock(&port->lock);
+}
+
+bool vh_port_is_closing(struct vh_port *port)
+{
+	bool closing;
+
+	pthread_mutex_lock(&port->lock);
+	closing = port->closing;
+	pthread_mutex_unlock(&port->lock);
+	return closing;
+}
+
+void vh_port_stop(struct vh_port *port)
+{
+	if (!port->registered)
+		return;
+	/* Spins while a callback is busy: with `closing` set, callbacks end without waiting for us.
+	 */
+	rte_vhost_driver_unregister(port->path);
+	vh_ports_remove(port);
+	vh_port_drop_connections(port);
+	port->registered = false;
+}
+
+void vh_port_destroy(struct vh_port *port)
+{
+	if (port == NULL)
+		return;
+	pthread_mutex_destroy(&port->lock);
+	free(port);
+}
+
+static int start_ring(
+	const struct vh_conn *conn, unsigned int ring, struct vh_vring *vr, const char **why)
+{
+	const struct vh_ring_info *info = &conn->rings[ring];
+	struct vh_ring_setup setup = {
+		.desc = info->desc,
+		.avail = info->avail,
+		.used = info->used,
+		.size = info->size,
+		.features = conn->features,
+		.callfd = info->callfd,
+		.mem = conn->mem,
+	};
+
+	return vh_split_start(vr, &setup, why);
+}
+
+int vh_port_pair_start(struct vh_port *port, uint16_t pair, struct vh_pair *out, const char **why)
+{
+	uint32_t bit = 1u << pair;
+	struct vh_conn *conn;
+	int ret = -EAGAIN;
+
+	pthread_mutex_lock(&port->lock);
+	conn = port->active;
+	if (port->closing || conn == NULL || conn->closed || !conn->running || conn->mem == NULL ||
+		((conn->held | conn->live) & bit) || !conn->rings[VH_RX_RING(pair)].ready ||
+		!conn->rings[VH_TX_RING(pair)].ready)
+		goto unlock;
+
+	/* Under the lock: a callback that wants the pair back waits here, and then finds it live.
+	 */
+	ret = start_ring(conn, VH_RX_RING(pair), &out->rx, why);
+	if (ret == 0)
+		ret = start_ring(conn, VH_TX_RING(pair), &out->tx, why);
+	if (ret == 0) {
+		out->mem = vh_mem_ref(conn->mem);
+		out->conn = conn;
+		conn->live |= bit;
+	}
+unlock:
+	pthread_mutex_unlock(&port->lock);
+	return ret;
+}
+
+void vh_port_pair_stopped(struct vh_pair *p, uint16_t pair)
+{
+	struct vh_ring_info *rx = &p->conn->rings[VH_RX_RING(pair)];
+	struct vh_ring_info *tx = &p->conn->rings[VH_TX_RING(pair)];
+	uint16_t rx_base = vh_split_settle(&p->rx);
+	uint16_t tx_base = vh_split_settle(&p->tx);
+
+	pthread_mutex_lock(&p->conn->port->lock);
+	rx->base = rx_base;
+	tx->base = tx_base;
+	rx->base_valid = true;
+	tx->base_valid = true;
+	p->conn->live &= ~(1u << pair);
+	pthread_mutex_unlock(&p->conn->port->lock);
+
+	vh_mem_unref(p->mem);
+	p->mem = NULL;
+	p->conn = NULL;
+}
+
+void vh_port_pair_parked(struct vh_pair *p, uint16_t pair)
+{
+	pthread_mutex_lock(&p->conn->port->lock);
+	p->conn->parked |= 1u << pair;
+	pthread_mutex_unlock(&p->conn->port->lock);
+	/* The memory reference is kept: something may still write there. */
+	p->conn = NULL;
+}
+
+void vh_port_status(struct vh_port *port, struct vh_port_status *status)
+{
+	pthread_mutex_lock(&port->lock);
+	*status = (struct vh_port_status){
+		.connected = port->active != NULL,
+		.standby = port->standby != NULL,
+		.nb_connections = port->nb_connections,
+	};
+	if (port->active != NULL) {
+		status->running = port->active->running;
+		status->features = port->active->features;
+		status->nb_regions = port->active->mem ? port->active->mem->nb_regions : 0;
+	}
+	pthread_mutex_unlock(&port->lock);
+}
+
+bool vh_port_poisoned(struct vh_port *port)
+{
+	bool poisoned;
+
+	pthread_mutex_lock(&port->lock);
+	poisoned = port->active != NULL && port->active->mem != NULL &&
+		vh_mem_poisoned(port->active->mem);
+	pthread_mutex_unlock(&port->lock);
+	return poisoned;
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A container port: a vhost-user socket, the connections on it, and their rings as librte_vhost's
+ * callbacks described them. Nothing here touches packets.
+ *
+ * Ownership: the control thread creates, starts and destroys ports. A connection's memory table and
+ * eventfds belong to the connection; a ring pair that works holds its own reference to the memory.
+ *
+ * Threads. Three kinds call in here: the control thread (every function below), librte_vhost's
+ * event thread and its reconnect thread (the callbacks, in port_cb.c). State that they share is
+ * under vh_port.lock, which is never held while a vh_port_ops function or librte_vhost is called.
+ * The ops are called by whichever thread runs the callback, the control thread included
+ * (client-mode start, unregister): the implementation must notice that it is at home and act
+ * inline.
+ *
+ * A second connection on a socket waits until the first is gone (a container that was killed and
+ * restarted is often faster than the report of its death); a third is refused.
+ */
+#ifndef VHOST_PORT_H
+#define VHOST_PORT_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "vhost/log.h"
+#include "vhost/vring.h"
+
+#define VH_MAX_PAIRS 16
+
+/* In librte_vhost's order: seen from the container, ring 2i receives and ring 2i + 1 transmits. */
+#define VH_RX_RING(pair) (2u * (pair))
+#define VH_TX_RING(pair) (2u * (pair) + 1)
+
+struct vh_port;
+
+struct vh_port_ops {
+	/*
+	 * Take the ring pairs in the mask away from workers and NIC queues, and settle them with
+	 * vh_port_pair_stopped(). Waits, with a limit. Returns 0, or -errno if that did not
+	 * succeed: the memory then stays mapped for ever, and the library goes on all the same.
+	 */
+	int (*take_back)(struct vh_port *port, uint32_t pairs);
+	/* Rings became ready, or a connection came or went: look at the port. Must not wait. */
+	void (*changed)(struct vh_port *port);
+};
+
+struct vh_port_conf {
+	const char *name;
+	const char *path; /* at most 107 bytes */
+	bool client; /* we connect, and reconnect */
+	uint16_t nb_pairs;
+	uid_t owner; /* of the socket; (uid_t)-1: unchanged. Server mode. */
+	gid_t group;
+	mode_t perms;
+};
+
+struct vh_ring_info {
+	bool ready;
+	uint32_t size;
+	uint64_t desc, avail, used; /* librte_vhost's addresses */
+	/*
+	 * One descriptor number for the life of the connection: SET_VRING_CALL replaces the file
+	 * behind it (dup2), so a worker never writes to a number that means something else.
+	 */
+	int callfd;
+	uint16_t base; /* where the ring stood when it was settled */
+	bool base_valid;
+};
+
+struct vh_conn {
+	int vid;
+	struct vh_port *port;
+	bool running; /* between new_device and destroy_device */
+	bool closed;
+	uint32_t held; /* pairs that must not start: a message about them is being handled */
+	uint32_t live; /* pairs at work, or parked */
+	uint32_t parked; /* pairs that could not be taken back: the connection is never freed */
+	uint64_t features;
+	struct vh_mem *mem;
+	unsigned int guard_hits; /* vh_sigbus_guard_thread() at its start */
+	struct vh_ring_info rings[2 * VH_MAX_PAIRS];
+};
+
+struct vh_port {
+	char name[32];
+	char path[108];
+	bool client;
+	uint16_t nb_pairs;
+	uid_t owner;
+	gid_t group;
+	mode_t perms;
+	const struct vh_port_ops *ops;
+	void *arg; /* for the ops' implementation */
+
+	pthread_mutex_t lock;
+	/* Under lock from here on. */
+	bool registered;
+	bool closing; /* the control thread is tearing down: callbacks must not wait for it */
+	struct vh_conn *active;
+	struct vh_conn *standby;
+	uint64_t nb_connections; /* since the port was created */
+	struct vh_rate rate;
+};
+
+/* Both rings of a pair, ready for a worker. */
+struct vh_pair {
+	struct vh_vring rx; /* the container receives */
+	struct vh_vring tx;
+	struct vh_mem *mem; /* a reference */
+	struct vh_conn *conn;
+};
+
+/* What a user may see of a port. */
+struct vh_port_status {
+	bool connected;
+	bool running;
+	bool standby;
+	uint64_t features;
+	uint32_t nb_regions;
+	uint64_t nb_connections;
+};
+
+/* The virtio features offered: fixed, the same for mapped and copied ports and after a restart. */
+uint64_t vh_port_features(uint16_t nb_pairs);
+
+/* Returns NULL with errno (EINVAL, ENOMEM). The conf's strings are copied. */
+struct vh_port *vh_port_create(
+	const struct vh_port_conf *conf, const struct vh_port_ops *ops, void *arg);
+
+/*
+ * Registers the socket and starts it. Server mode: a stale socket file is removed if nobody listens
+ * on it. Returns 0, or -errno with the reason logged: -EADDRINUSE, -EEXIST (a file that is no
+ * socket), -EACCES, -ENOSPC...
+ */
+int vh_port_start(struct vh_port *port);
+
+/*
+ * Closes the socket and every connection. The caller has taken all pairs back (or parked them).
+ * After it the port can be started again: that is how a port is reset.
+ */
+void vh_port_stop(struct vh_port *port);
+
+/*
+ * Announces vh_port_stop(): from now on callbacks neither post nor wait. To be called before the
+ * pairs are taken back and before pending posts are answered.
+ */
+void vh_port_closing(struct vh_port *port);
+
+/* Any thread. */
+bool vh_port_is_closing(struct vh_port *port);
+
+/* NULL is allowed. The port must be stopped. A parked connection stays allocated. */
+void vh_port_destroy(struct vh_port *port);
+
+/*
+ * Hands out a pair for work if the container has started both rings and nothing is in the way.
+ * Returns 0, -EAGAIN (not now; `changed` will tell), -EINVAL (*why: the container's fault).
+ */
+int vh_port_pair_start(struct vh_port *port, uint16_t pair, struct vh_pair *out, const char **why);
+
+/* The pair has been taken back: settles both rings and drops the memory reference. */
+void vh_port_pair_stopped(struct vh_pair *p, uint16_t pair);
+
+/* The pair could not be taken back: memory, eventfds and the connection are kept for ever. */
+void vh_port_pair_parked(struct vh_pair *p, uint16_t pair);
+
+void vh_port_status(struct vh_port *port, struct vh_port_status *status);
+
+/* Whether the container has shrunk its shared memory under us. */
+bool vh_port_poisoned(struct vh_port *port);
+
+#endif /* VHOST_PORT_H */

@@ -1,0 +1,518 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * librte_vhost's callbacks. They describe what happened and hand it on; see port.h for the threads.
+ *
+ * The order of things for one message (read in DPDK 22.11, 24.11 and 25.11,
+ * vhost_user_msg_handler): virtqueue locks are taken for most messages, the pre hook runs, the
+ * library acts and replies, the post hook runs (not if the library failed), vring_state_changed
+ * tells about rings that changed, locks are dropped, new_device runs once the first pair is ready.
+ * Hence:
+ *
+ *  - rings are taken back in the pre hook, and in destroy_device/destroy_connection;
+ *  - a pair that a message is about is `held` until the post hook;
+ *  - nothing that takes a virtqueue lock is called from here.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/queue.h>
+#include <unistd.h>
+
+#include "vhost/port_priv.h"
+#include "vhost/proto.h"
+#include "vhost/sigbus.h"
+
+/* RTE_MAX_VHOST_DEVICE of every release so far; a larger vid is refused. */
+#define MAX_VIDS 1024
+
+/* Which port a path belongs to, and which connection a vid is. */
+static struct {
+	pthread_mutex_t lock; /* taken before no other lock */
+	struct vh_port *ports[MAX_VIDS];
+	unsigned int nb_ports;
+	struct vh_conn *conns[MAX_VIDS];
+} reg = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+void vh_ports_add(struct vh_port *port)
+{
+	pthread_mutex_lock(&reg.lock);
+	/* librte_vhost takes at most 1024 sockets (MAX_VHOST_SOCKET), so there is room. */
+	if (reg.nb_ports < MAX_VIDS)
+		reg.ports[reg.nb_ports++] = port;
+	pthread_mutex_unlock(&reg.lock);
+}
+
+void vh_ports_remove(struct vh_port *port)
+{
+	pthread_mutex_lock(&reg.lock);
+	for (unsigned int i = 0; i < reg.nb_ports; i++) {
+		if (reg.ports[i] == port) {
+			reg.ports[i] = reg.ports[--reg.nb_ports];
+			break;
+		}
+	}
+	pthread_mutex_unlock(&reg.lock);
+}
+
+static struct vh_port *port_by_path(const char *path)
+{
+	struct vh_port *port = NULL;
+
+	pthread_mutex_lock(&reg.lock);
+	for (unsigned int i = 0; i < reg.nb_ports && port == NULL; i++)
+		if (strcmp(reg.ports[i]->path, path) == 0)
+			port = reg.ports[i];
+	pthread_mutex_unlock(&reg.lock);
+	return port;
+}
+
+static struct vh_conn *conn_by_vid(int vid)
+{
+	struct vh_conn *conn;
+
+	if (vid < 0 || vid >= MAX_VIDS)
+		return NULL;
+	pthread_mutex_lock(&reg.lock);
+	conn = reg.conns[vid];
+	pthread_mutex_unlock(&reg.lock);
+	return conn;
+}
+
+static void set_conn(int vid, struct vh_conn *conn)
+{
+	pthread_mutex_lock(&reg.lock);
+	reg.conns[vid] = conn;
+	pthread_mutex_unlock(&reg.lock);
+}
+
+static uint32_t all_pairs(const struct vh_conn *conn)
+{
+	return (1u << conn->port->nb_pairs) - 1;
+}
+
+/* Gives a connection back to the system, unless something of it is parked. */
+static void conn_free(struct vh_conn *conn)
+{
+	if (conn->parked != 0)
+		return; /* shown as parked; a leak on purpose: workers or a NIC may still use it */
+	for (unsigned int i = 0; i < RTE_DIM(conn->rings); i++)
+		if (conn->rings[i].callfd >= 0)
+			close(conn->rings[i].callfd);
+	vh_mem_unref(conn->mem);
+	free(conn);
+}
+
+static struct vh_conn *conn_create(struct vh_port *port, int vid)
+{
+	struct vh_conn *conn = calloc(1, sizeof(*conn));
+
+	if (conn == NULL)
+		return NULL;
+	conn->vid = vid;
+	conn->port = port;
+	conn->guard_hits = vh_sigbus_guard_thread();
+	for (unsigned int i = 0; i < RTE_DIM(conn->rings); i++)
+		conn->rings[i].callfd = -1;
+	for (unsigned int i = 0; i < 2u * port->nb_pairs; i++) {
+		/* Stands in for a container that wants no calls, so that workers need no check. */
+		conn->rings[i].callfd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+		if (conn->rings[i].callfd < 0)
+			goto free;
+	}
+	return conn;
+
+free:
+	conn_free(conn);
+	return NULL;
+}
+
+/*
+ * Asks for pairs to be taken back, and waits. After it, no worker and no NIC touches them, or they
+ * are parked. Idempotent.
+ */
+static void conn_take_back(struct vh_conn *conn, uint32_t pairs)
+{
+	struct vh_port *port = conn->port;
+	uint32_t live;
+	bool closing;
+
+	pthread_mutex_lock(&port->lock);
+	conn->held |= pairs; /* nothing starts from here on */
+	live = conn->live & ~conn->parked & pairs;
+	closing = port->closing;
+	pthread_mutex_unlock(&port->lock);
+
+	/* While closing, the control thread has taken everything back, or is about to, itself. */
+	if (live == 0 || closing)
+		return;
+	int ret = port->ops->take_back(port, live);
+	if (ret == 0)
+		return;
+	/* The control thread may still get to it, late: the connection must outlive that. */
+	pthread_mutex_lock(&port->lock);
+	conn->parked |= conn->live & live;
+	pthread_mutex_unlock(&port->lock);
+	VH_LOG(ERR, "%s: ring pairs 0x%x are still in use: %s; their memory stays mapped",
+		port->name, live, strerror(-ret));
+}
+
+static void conn_release(struct vh_conn *conn, uint32_t pairs)
+{
+	pthread_mutex_lock(&conn->port->lock);
+	conn->held &= ~pairs;
+	pthread_mutex_unlock(&conn->port->lock);
+}
+
+/* The library answers GET_VRING_BASE and survives SET_MEM_TABLE with its own indices: set them. */
+static void write_bases(struct vh_conn *conn)
+{
+	for (unsigned int i = 0; i < 2u * conn->port->nb_pairs; i++) {
+		struct vh_ring_info *info = &conn->rings[i];
+		uint16_t base;
+		bool valid;
+
+		pthread_mutex_lock(&conn->port->lock);
+		valid = info->base_valid;
+		base = info->base;
+		info->base_valid = false;
+		pthread_mutex_unlock(&conn->port->lock);
+		if (valid)
+			rte_vhost_set_vring_base(conn->vid, (uint16_t)i, base, base);
+	}
+}
+
+/* Replaces our view of the memory. The old one lives on for as long as a pair uses it. */
+static void take_memory(struct vh_conn *conn)
+{
+	struct vh_mem_desc descs[VH_MEM_MAX_REGIONS];
+	struct rte_vhost_memory *table = NULL;
+	struct vh_mem *mem = NULL, *old;
+	const char *why = "librte_vhost has no memory table";
+	uint32_t i;
+
+	if (rte_vhost_get_mem_table(conn->vid, &table) == 0) {
+		for (i = 0; i < table->nregions && i < VH_MEM_MAX_REGIONS; i++) {
+			const struct rte_vhost_mem_region *r = &table->regions[i];
+
+			descs[i] = (struct vh_mem_desc){
+				.gpa = r->guest_phys_addr,
+				.size = r->size,
+				.peer_addr = r->host_user_addr,
+				.map_offset = r->host_user_addr - (uint64_t)(uintptr_t)r->mmap_addr,
+				.map_size = r->mmap_size,
+				.fd = r->fd,
+			};
+		}
+		mem = vh_mem_create(descs, table->nregions, &why);
+		free(table);
+	}
+	if (mem == NULL)
+		VH_LOG_LIMITED(&conn->port->rate, ERR, "%s: memory table refused: %s",
+			conn->port->name, why);
+
+	pthread_mutex_lock(&conn->port->lock);
+	old = conn->mem;
+	conn->mem = mem;
+	pthread_mutex_unlock(&conn->port->lock);
+	vh_mem_unref(old);
+}
+
+static bool is_eventfd(int fd)
+{
+	char link[32], target[32];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, target, sizeof(target) - 1);
+	if (n < 0)
+		return false;
+	target[n] = 0;
+	return strcmp(target, "anon_inode:[eventfd]") == 0;
+}
+
+/*
+ * Puts the container's call eventfd behind our number. Anything but an eventfd could block the
+ * worker that writes to it, so it gets a dummy instead.
+ */
+static void take_callfd(struct vh_conn *conn, struct vh_ring_info *info, int fd)
+{
+	int dummy = -1;
+
+	if (fd >= 0 && !is_eventfd(fd)) {
+		VH_LOG_LIMITED(&conn->port->rate, WARNING,
+			"%s: SET_VRING_CALL with something that is no eventfd; no calls",
+			conn->port->name);
+		fd = -1;
+	}
+	if (fd < 0) {
+		dummy = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+		if (dummy < 0)
+			return; /* out of descriptors: calls go on to where they went */
+		fd = dummy;
+	}
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	dup3(fd, info->callfd, O_CLOEXEC);
+	if (dummy >= 0)
+		close(dummy);
+}
+
+/* Reads one ring as the library has it now. Only to be called from a callback. */
+static void take_ring(struct vh_conn *conn, uint16_t ring, bool ready)
+{
+	struct vh_ring_info *info = &conn->rings[ring];
+	struct rte_vhost_vring vring;
+	uint64_t features;
+
+	if (rte_vhost_get_vhost_vring(conn->vid, ring, &vring) != 0 ||
+		rte_vhost_get_negotiated_features(conn->vid, &features) != 0)
+		ready = false;
+	if (ready)
+		take_callfd(conn, info, vring.callfd);
+
+	pthread_mutex_lock(&conn->port->lock);
+	info->ready = ready && vring.desc != NULL && vring.avail != NULL && vring.used != NULL;
+	if (info->ready) {
+		info->size = vring.size;
+		info->desc = (uint64_t)(uintptr_t)vring.desc;
+		info->avail = (uint64_t)(uintptr_t)vring.avail;
+		info->used = (uint64_t)(uintptr_t)vring.used;
+		conn->features = features;
+	}
+	pthread_mutex_unlock(&conn->port->lock);
+}
+
+/* The pairs that a message is about; 0 if it needs nothing of us. */
+static uint32_t message_scope(const struct vh_conn *conn, const struct vh_msg *msg)
+{
+	const struct vh_request_info *info = vh_request_info(msg->request);
+	/* state and addr have the index in the same place */
+	uint32_t pair = msg->payload.state.index / 2;
+
+	switch (info != NULL ? info->take_back : VH_SCOPE_NONE) {
+	case VH_SCOPE_ALL:
+		return all_pairs(conn);
+	case VH_SCOPE_DISABLE:
+		if (msg->payload.state.num != 0)
+			return 0;
+		/* fall through */
+	case VH_SCOPE_RING:
+		/* The library takes indices up to 255; rings that we did not offer do not exist. */
+		return pair < conn->port->nb_pairs ? 1u << pair : 0;
+	case VH_SCOPE_NONE:
+		break;
+	}
+	return 0;
+}
+
+static enum rte_vhost_msg_result pre_msg(int vid, void *arg)
+{
+	struct vh_conn *conn = conn_by_vid(vid);
+	struct vh_msg *msg = arg;
+	uint32_t scope;
+
+	if (conn == NULL)
+		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+	if (msg->request == VH_REQ_GET_QUEUE_NUM) {
+		/* rte_vhost_driver_set_max_queue_num() came only after 22.11 */
+		msg->payload.u64 = conn->port->nb_pairs;
+		msg->size = sizeof(msg->payload.u64);
+		return RTE_VHOST_MSG_RESULT_REPLY;
+	}
+	scope = message_scope(conn, msg);
+	if (scope == 0)
+		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+
+	conn_take_back(conn, scope);
+	write_bases(conn);
+	/* Not ready until vring_state_changed says so; that comes after the post hook. */
+	if (msg->request == VH_REQ_SET_VRING_ENABLE || msg->request == VH_REQ_GET_VRING_BASE) {
+		uint32_t ring = msg->payload.state.index;
+
+		pthread_mutex_lock(&conn->port->lock);
+		if (ring < 2u * conn->port->nb_pairs)
+			conn->rings[ring].ready = false;
+		pthread_mutex_unlock(&conn->port->lock);
+	}
+	return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+}
+
+static enum rte_vhost_msg_result post_msg(int vid, void *arg)
+{
+	struct vh_conn *conn = conn_by_vid(vid);
+	const struct vh_msg *msg = arg;
+	uint32_t scope;
+
+	if (conn == NULL)
+		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+	if (msg->request == VH_REQ_SET_MEM_TABLE)
+		take_memory(conn);
+	/*
+	 * GET_VRING_BASE has by now put its reply into the payload. It stops the device, so nothing
+	 * starts again before vring_state_changed and new_device.
+	 */
+	scope = msg->request == VH_REQ_GET_VRING_BASE ? all_pairs(conn) : message_scope(conn, msg);
+	if (scope == 0)
+		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+
+	/* Rings that stay ready moved with the memory or their address: look again. */
+	for (uint16_t ring = 0; ring < 2u * conn->port->nb_pairs; ring++)
+		if (conn->rings[ring].ready)
+			take_ring(conn, ring, true);
+	conn_release(conn, scope);
+	conn->port->ops->changed(conn->port);
+	return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+}
+
+static const struct rte_vhost_user_extern_ops extern_ops = {
+	.pre_msg_handle = pre_msg,
+	.post_msg_handle = post_msg,
+};
+
+static int new_connection(int vid)
+{
+	char path[108];
+	struct vh_port *port;
+	struct vh_conn *conn;
+	int ret = -1;
+
+	if (vid >= MAX_VIDS || rte_vhost_get_ifname(vid, path, sizeof(path)) != 0)
+		return -1;
+	port = port_by_path(path);
+	if (port == NULL)
+		return -1;
+	conn = conn_create(port, vid);
+	if (conn == NULL)
+		return -1;
+
+	pthread_mutex_lock(&port->lock);
+	if (port->closing) {
+		/* nothing to say: the port is going away */
+	} else if (port->active == NULL) {
+		port->active = conn;
+		ret = 0;
+	} else if (port->standby == NULL) {
+		port->standby = conn;
+		ret = 0;
+	}
+	if (ret == 0)
+		port->nb_connections++;
+	else
+		VH_LOG_LIMITED(&port->rate, WARNING, "%s: connection refused: %s", port->name,
+			port->closing ? "the port is closing" : "two containers are connected");
+	pthread_mutex_unlock(&port->lock);
+	if (ret != 0) {
+		conn_free(conn);
+		return ret;
+	}
+
+	set_conn(vid, conn);
+	rte_vhost_extern_callback_register(vid, &extern_ops, NULL);
+	if (port->standby == conn)
+		VH_LOG_LIMITED(&port->rate, WARNING,
+			"%s: second connection; it waits until the first is gone", port->name);
+	else
+		VH_LOG_LIMITED(&port->rate, INFO, "%s: container connected", port->name);
+	return 0;
+}
+
+/* A ring became ready (librte_vhost: addresses, kick and call eventfd, enabled) or ceased to be. */
+static int vring_state_changed(int vid, uint16_t ring, int enable)
+{
+	struct vh_conn *conn = conn_by_vid(vid);
+
+	if (conn == NULL || ring >= 2u * conn->port->nb_pairs)
+		return 0;
+	/*
+	 * 0 is no reason to take a ring back: that has happened in the pre hook, or SET_VRING_CALL
+	 * on a ring at work is at it, and 1 follows at once.
+	 */
+	take_ring(conn, ring, enable != 0);
+	if (enable)
+		conn->port->ops->changed(conn->port);
+	return 0;
+}
+
+static int new_device(int vid)
+{
+	struct vh_conn *conn = conn_by_vid(vid);
+
+	if (conn == NULL)
+		return -1;
+	pthread_mutex_lock(&conn->port->lock);
+	conn->running = true;
+	pthread_mutex_unlock(&conn->port->lock);
+	conn->port->ops->changed(conn->port);
+	return 0;
+}
+
+static void destroy_device(int vid)
+{
+	struct vh_conn *conn = conn_by_vid(vid);
+
+	if (conn == NULL)
+		return;
+	conn_take_back(conn, all_pairs(conn));
+	write_bases(conn);
+	pthread_mutex_lock(&conn->port->lock);
+	conn->running = false;
+	conn->held = 0;
+	pthread_mutex_unlock(&conn->port->lock);
+}
+
+/* Takes a connection off its port; the one that waited moves up. Returns it for conn_free(). */
+static void conn_detach(struct vh_conn *conn)
+{
+	struct vh_port *port = conn->port;
+
+	set_conn(conn->vid, NULL);
+	pthread_mutex_lock(&port->lock);
+	conn->closed = true;
+	if (port->active == conn) {
+		port->active = port->standby;
+		port->standby = NULL;
+	} else if (port->standby == conn) {
+		port->standby = NULL;
+	}
+	pthread_mutex_unlock(&port->lock);
+}
+
+static void destroy_connection(int vid)
+{
+	struct vh_conn *conn = conn_by_vid(vid);
+	struct vh_port *port;
+
+	if (conn == NULL)
+		return;
+	port = conn->port;
+	/* destroy_device came only if the device was running. */
+	conn_take_back(conn, all_pairs(conn));
+	if (vh_sigbus_guard_thread() != conn->guard_hits)
+		VH_LOG_LIMITED(&port->rate, WARNING,
+			"%s: shared memory was shorter than the container said", port->name);
+	conn_detach(conn);
+	VH_LOG_LIMITED(&port->rate, INFO, "%s: container disconnected", port->name);
+	conn_free(conn);
+	port->ops->changed(port);
+}
+
+void vh_port_drop_connections(struct vh_port *port)
+{
+	for (int vid = 0; vid < MAX_VIDS; vid++) {
+		struct vh_conn *conn = conn_by_vid(vid);
+
+		if (conn == NULL || conn->port != port)
+			continue;
+		conn_detach(conn);
+		conn_free(conn);
+	}
+}
+
+const struct rte_vhost_device_ops vh_device_ops = {
+	.new_device = new_device,
+	.destroy_device = destroy_device,
+	.vring_state_changed = vring_state_changed,
+	.new_connection = new_connection,
+	.destroy_connection = destroy_connection,
+};

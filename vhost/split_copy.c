@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "vhost/split_copy.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <linux/virtio_net.h>
+#include <rte_ether.h>
+#include <rte_mbuf.h>
+#include <rte_memcpy.h>
+
+#include "vhost/split.h"
+
+/*
+ * Pieces of one packet's buffers. A 9600-byte packet over the smallest buffers that a sane driver
+ * posts (256 bytes) needs 38; beyond the limit a packet is dropped, not the container.
+ */
+#define MAX_CHUNKS 64
+
+struct chunks {
+	uint32_t nb;
+	uint64_t bytes; /* sum of len; 64 bits: 64 chunks of 4 GiB do not wrap it */
+	struct vh_chunk chunk[MAX_CHUNKS];
+};
+
+/* Adds the memory that d describes, in pieces where it crosses regions. */
+static int add_chunks(struct vh_vring *vr, const struct vring_desc *d, struct chunks *c)
+{
+	uint64_t gpa = d->addr, left = d->len;
+
+	while (left > 0) {
+		uint64_t part = left;
+		uint8_t *addr = vh_mem_translate_part(vr->mem, &vr->hint, gpa, &part);
+
+		if (unlikely(addr == NULL)) {
+			vh_ring_set_fault(vr, VH_FAULT_ADDRESS);
+			return -EPROTO;
+		}
+		if (unlikely(c->nb == MAX_CHUNKS))
+			return -EMSGSIZE;
+		c->chunk[c->nb++] = (struct vh_chunk){ .addr = addr, .len = (uint32_t)part };
+		c->bytes += part;
+		gpa += part;
+		left -= part;
+	}
+	return 0;
+}
+
+/*
+ * Collects one chain, all of whose descriptors must have the same direction. Stops early once
+ * `enough` bytes are collected: what a packet does not need is not looked at.
+ */
+static int collect_chain(
+	struct vh_vring *vr, uint16_t id, uint16_t direction, uint64_t enough, struct chunks *c)
+{
+	struct vh_split_walk walk;
+	struct vring_desc d;
+	int more;
+
+	vh_split_walk_init(&walk, vr, id);
+	while (c->bytes < enough && (more = vh_split_walk_next(vr, &walk, &d)) != 0) {
+		if (unlikely(more < 0))
+			return -EPROTO;
+		if (unlikely((d.flags & VRING_DESC_F_WRITE) != direction)) {
+			vh_ring_set_fault(vr, VH_FAULT_DIRECTION);
+			return -EPROTO;
+		}
+		int ret = add_chunks(vr, &d, c);
+		if (unlikely(ret < 0))
+			return ret;
+	}
+	return 0;
+}
+
+/* A place in a list of chunks. */
+struct cursor {
+	const struct chunks *c;
+	uint32_t i;
+	uint32_t off;
+};
+
+static void copy_in(struct cursor *cur, const uint8_t *src, uint32_t len)
+{
+	while (len > 0) {
+		const struct vh_chunk *chunk = &cur->c->chunk[cur->i];
+		uint32_t n = RTE_MIN(len, chunk->len - cur->off);
+
+		rte_memcpy(chunk->addr + cur->off, src, n);
+		src += n;
+		len -= n;
+		cur->off += n;
+		if (cur->off == chunk->len) {
+			cur->i++;
+			cur->off = 0;
+		}
+	}
+}
+
+static void skip(struct cursor *cur, uint32_t len)
+{
+	while (len > 0) {
+		const struct vh_chunk *chunk = &cur->c->chunk[cur->i];
+		uint32_t n = RTE_MIN(len, chunk->len - cur->off);
+
+		len -= n;
+		cur->off += n;
+		if (cur->off == chunk->len) {
+			cur->i++;
+			cur->off = 0;
+		}
+	}
+}
+
+static void copy_out(struct cursor *cur, uint8_t *dst, uint32_t len)
+{
+	while (len > 0) {
+		const struct vh_chunk *chunk = &cur->c->chunk[cur->i];
+		uint32_t n = RTE_MIN(len, chunk->len - cur->off);
+
+		rte_memcpy(dst, chunk->addr + cur->off, n);
+		dst += n;
+		len -= n;
+		cur->off += n;
+		if (cur->off == chunk->len) {
+			cur->i++;
+			cur->off = 0;
+		}
+	}
+}
+
+/* The receive buffers of one packet: MRG_RXBUF may need several. */
+struct rx_bufs {
+	uint16_t nb;
+	uint16_t id[MAX_CHUNKS];
+	uint32_t len[MAX_CHUNKS];
+	struct chunks chunks;
+};
+
+static int collect_rx(struct vh_vring *vr, uint64_t need, struct rx_bufs *b)
+{
+	do {
+		if (unlikely(b->nb == MAX_CHUNKS))
+			return -EMSGSIZE;
+		if (vh_split_avail(vr, b->nb + 1) <= b->nb) {
+			/* More than the whole ring holds will never come. */
+			return b->nb > vr->mask ? -EMSGSIZE : -EAGAIN;
+		}
+		uint16_t id;
+		if (unlikely(!vh_split_head(vr, vr->last_avail + b->nb, &id)))
+			return -EPROTO;
+
+		uint64_t before = b->chunks.bytes;
+		int ret = collect_chain(vr, id, VRING_DESC_F_WRITE, need, &b->chunks);
+		if (unlikely(ret < 0))
+			return ret;
+		/* 5.1.6.3.1: at least the header fits into the first buffer */
+		if (unlikely(b->nb == 0 && b->chunks.bytes < vr->hdr_len)) {
+			vh_ring_set_fault(vr, VH_FAULT_HEADER);
+			return -EPROTO;
+		}
+		b->id[b->nb] = id;
+		b->len[b->nb] = (uint32_t)(RTE_MIN(b->chunks.bytes, need) - before);
+		b->nb++;
+	} while (b->chunks.bytes < need && (vr->flags & VH_RING_MERGEABLE));
+
+	return b->chunks.bytes < need ? -EMSGSIZE : 0;
+}
+
+int vh_split_copy_rx(struct vh_vring *vr, const struct rte_mbuf *m)
+{
+	struct virtio_net_hdr_mrg_rxbuf hdr = { .hdr.flags = 0 };
+	struct rx_bufs b;
+	int ret;
+
+	b.nb = 0;
+	b.chunks.nb = 0;
+	b.chunks.bytes = 0;
+	ret = collect_rx(vr, (uint64_t)vr->hdr_len + m->pkt_len, &b);
+	if (unlikely(ret < 0))
+		return ret;
+
+	hdr.num_buffers = b.nb;
+	struct cursor cur = { .c = &b.chunks };
+	copy_in(&cur, (const uint8_t *)&hdr, vr->hdr_len);
+	for (const struct rte_mbuf *seg = m; seg != NULL; seg = seg->next)
+		copy_in(&cur, rte_pktmbuf_mtod(seg, const uint8_t *), seg->data_len);
+
+	vh_split_take(vr, b.nb);
+	for (uint16_t i = 0; i < b.nb; i++)
+		vh_split_put_used(vr, b.id[i], b.len[i]);
+	return 0;
+}
+
+int vh_split_copy_tx(struct vh_vring *vr, struct rte_mbuf *m, uint32_t min_len, uint32_t max_len)
+{
+	struct chunks c;
+	uint16_t id;
+
+	if (vh_split_avail(vr, 1) == 0)
+		return -EAGAIN;
+	if (unlikely(!vh_split_head(vr, vr->last_avail, &id)))
+		return -EPROTO;
+
+	c.nb = 0;
+	c.bytes = 0;
+	int ret = collect_chain(vr, id, 0, (uint64_t)vr->hdr_len + max_len + 1, &c);
+	if (unlikely(ret == -EPROTO))
+		return ret;
+	if (unlikely(ret == 0 && c.bytes < vr->hdr_len)) {
+		vh_ring_set_fault(vr, VH_FAULT_HEADER);
+		return -EPROTO;
+	}
+
+	/* From here on the chain is completed, whatever becomes of the packet. */
+	vh_split_take(vr, 1);
+	vh_split_put_used(vr, id, 0);
+
+	uint64_t len = c.bytes - vr->hdr_len;
+	if (unlikely(ret < 0 || len < RTE_ETHER_HDR_LEN || len > max_len))
+		return -EMSGSIZE;
+
+	/* No offload was offered, so there is nothing to learn from the header. */
+	struct cursor cur = { .c = &c };
+	skip(&cur, vr->hdr_len);
+	uint8_t *data = rte_pktmbuf_mtod(m, uint8_t *);
+	copy_out(&cur, data, (uint32_t)len);
+	if (unlikely(len < min_len)) {
+		memset(data + len, 0, min_len - len);
+		len = min_len;
+	}
+	m->data_len = (uint16_t)len;
+	m->pkt_len = (uint32_t)len;
+	return 0;
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * One virtqueue as the thread that works on it sees it: what split and packed rings share. The
+ * per-packet functions are in split.h (packed.h comes beside it); they offer the same small set,
+ *and the caller chooses once, when the ring starts, never per packet:
+ *
+ *	X_peek_rx	copy and check the n-th next buffer without taking it
+ *	X_take		take n peeked buffers
+ *	X_untake	give the n newest back, unused
+ *	X_put_used	complete the oldest buffer
+ *	X_flush		show the completions to the container, and whether it wants a call
+ *
+ * Ownership: the ring belongs to one thread at a time: the worker whose plan holds it, else the
+ * control thread. Only `fault` is read by another thread while a worker owns the ring.
+ * Trust: everything in the container's memory may change at any time. A descriptor is copied to a
+ * local once (vh_desc_load), checked, then used. What the container may break is its own ring:
+ * `fault` is set, the ring gives nothing more, and the control thread resets the port.
+ */
+#ifndef VHOST_VRING_H
+#define VHOST_VRING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <unistd.h>
+
+#include <linux/virtio_ring.h>
+#include <rte_branch_prediction.h>
+#include <rte_common.h>
+
+#include "vhost/mem.h"
+
+#define VH_RING_MAX_SIZE 32768 /* virtio 1.1, 2.6: Queue Size of a split ring */
+
+/* What a container did wrong with a ring. Any of these costs it the connection. */
+enum vh_fault {
+	VH_FAULT_NONE,
+	VH_FAULT_AVAIL_INDEX, /* more buffers offered than the ring has */
+	VH_FAULT_DESC_INDEX, /* descriptor number beyond the ring */
+	VH_FAULT_CHAIN, /* chain longer than the ring: a loop */
+	VH_FAULT_INDIRECT, /* indirect table: not negotiated, nested, odd size, with NEXT */
+	VH_FAULT_ADDRESS, /* buffer outside of the shared memory */
+	VH_FAULT_DIRECTION, /* readable where writable is due, or the reverse */
+	VH_FAULT_HEADER, /* no room for the virtio-net header */
+	VH_FAULT_MEMORY, /* shared memory has been shrunk */
+	VH_FAULT_COUNT
+};
+
+/* Whether a buffer can be lent to a NIC as it is. Beyond VH_FIT it is legal, but has to be copied.
+ */
+enum vh_fit {
+	VH_FIT,
+	VH_FIT_EMPTY, /* no buffer there yet */
+	VH_FIT_SHORT, /* shorter than header + the NIC queue's buffer size */
+	VH_FIT_CHAIN, /* more than one descriptor, or an indirect one */
+	VH_FIT_REGION, /* crosses the end of a memory region */
+	VH_FIT_FAULT, /* illegal: the ring's fault is set */
+	VH_FIT_COUNT
+};
+
+#define VH_RING_EVENT_IDX 0x1 /* VIRTIO_RING_F_EVENT_IDX */
+#define VH_RING_INDIRECT  0x2 /* VIRTIO_RING_F_INDIRECT_DESC */
+#define VH_RING_MERGEABLE 0x4 /* VIRTIO_NET_F_MRG_RXBUF */
+
+struct vh_vring {
+	/* First cache line: read on every turn. */
+	const struct vring_desc *desc;
+	const struct vring_avail *avail;
+	struct vring_used *used;
+	const struct vh_mem *mem;
+	uint16_t mask; /* size - 1 */
+	uint16_t last_avail; /* position of the next buffer to take */
+	uint16_t last_used; /* position of the next buffer to complete */
+	uint16_t avail_seen; /* avail->idx as last read and checked */
+	uint16_t used_shown; /* used->idx as last written */
+	uint8_t hdr_len; /* virtio-net header: 12, or 10 on a legacy ring without MRG_RXBUF */
+	uint8_t flags; /* VH_RING_* */
+	uint32_t hint; /* last region hit */
+	int callfd; /* never -1: a dummy eventfd stands in for none */
+	/* One byte that the control thread polls: enum vh_fault, the first one wins. */
+	uint8_t fault;
+} __rte_cache_aligned;
+
+_Static_assert(sizeof(struct vh_vring) == 64, "a ring's hot state is one cache line");
+
+struct vh_chunk {
+	uint8_t *addr;
+	uint32_t len;
+};
+
+static inline void vh_ring_set_fault(struct vh_vring *vr, enum vh_fault fault)
+{
+	if (vr->fault == VH_FAULT_NONE) /* relaxed: a report, nothing is ordered by it */
+		__atomic_store_n(&vr->fault, fault, __ATOMIC_RELAXED);
+}
+
+static inline enum vh_fault vh_ring_fault(const struct vh_vring *vr)
+{
+	return __atomic_load_n(&vr->fault, __ATOMIC_RELAXED);
+}
+
+/*
+ * The one copy of a descriptor that checks and use both work on. Relaxed atomic loads: the compiler
+ * must not read the container's memory a second time after a check.
+ */
+static inline struct vring_desc vh_desc_load(const struct vring_desc *p)
+{
+	return (struct vring_desc){
+		.addr = __atomic_load_n(&p->addr, __ATOMIC_RELAXED),
+		.len = __atomic_load_n(&p->len, __ATOMIC_RELAXED),
+		.flags = __atomic_load_n(&p->flags, __ATOMIC_RELAXED),
+		.next = __atomic_load_n(&p->next, __ATOMIC_RELAXED),
+	};
+}
+
+/*
+ * Wakes a sleeping container: the one system call that a worker makes. The eventfd is non-blocking
+ * (set when the ring starts); a full counter means that a wake-up is already due.
+ */
+static inline void vh_ring_call(const struct vh_vring *vr)
+{
+	uint64_t one = 1;
+	ssize_t ret = write(vr->callfd, &one, sizeof(one));
+
+	(void)ret;
+}
+
+const char *vh_fault_str(enum vh_fault fault);
+const char *vh_fit_str(enum vh_fit fit);
+
+/* Where a ring lies, in librte_vhost's addresses, and what was negotiated for it. */
+struct vh_ring_setup {
+	uint64_t desc;
+	uint64_t avail;
+	uint64_t used;
+	uint32_t size;
+	uint64_t features; /* negotiated virtio features */
+	int callfd; /* not owned */
+	const struct vh_mem *mem;
+};
+
+/*
+ * Takes a split ring over for work: checks size, alignment, that each part lies wholly inside one
+ * region, and the indices, all again, whatever librte_vhost checked. Starts at used->idx: entries
+ * are published in avail order, so it is the one index that survives a crash of either side.
+ * Control thread. Returns 0, or -EINVAL with *why set to a static text; vr is then unchanged.
+ */
+int vh_split_start(struct vh_vring *vr, const struct vh_ring_setup *setup, const char **why);
+
+/*
+ * Puts a ring in the state in which the next owner finds it: everything taken has been completed or
+ * given back, so the next buffer is used->idx. Control thread, after the worker has let go.
+ * Returns the base for both directions (rte_vhost_set_vring_base).
+ */
+uint16_t vh_split_settle(struct vh_vring *vr);
+
+#endif /* VHOST_VRING_H */
