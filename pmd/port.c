@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "pmd/port.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_bus.h>
+#include <rte_dev.h>
+#include <rte_errno.h>
+#include <rte_malloc.h>
+
+RTE_LOG_REGISTER(pmd_logtype, vfring.pmd, INFO);
+
+/* Frame bytes beside the MTU: Ethernet header and two tags (QinQ). */
+#define FRAME_OVERHEAD (RTE_ETHER_HDR_LEN + 2 * RTE_VLAN_HLEN)
+/* NICs round buffer sizes down to 1 KiB (82599 SRRCTL and its kin): keep to multiples. */
+#define BUF_GRANULE 1024
+#define TX_CACHE    64
+#define TX_BURST    32
+
+static int find_port_id(const char *device, uint16_t *port_id)
+{
+	struct rte_dev_iterator it;
+	int ret = rte_eth_iterator_init(&it, device);
+
+	if (ret < 0)
+		return ret;
+	/* One ethdev per device: the first is the one. */
+	*port_id = rte_eth_iterator_next(&it);
+	if (*port_id == RTE_MAX_ETHPORTS)
+		return -ENODEV;
+	rte_eth_iterator_cleanup(&it);
+	return 0;
+}
+
+static int probe(struct pmd_port *port)
+{
+	int ret;
+
+	if (find_port_id(port->device, &port->port_id) == 0)
+		return -EEXIST;
+	ret = rte_dev_probe(port->device);
+	if (ret < 0)
+		return ret;
+	ret = find_port_id(port->device, &port->port_id);
+	return ret;
+}
+
+static void remove_device(uint16_t port_id)
+{
+	struct rte_eth_dev_info info;
+
+	if (rte_eth_dev_info_get(port_id, &info) != 0 || info.device == NULL)
+		return;
+	struct rte_device *dev = info.device;
+	rte_eth_dev_close(port_id);
+	rte_dev_remove(dev);
+}
+
+static int configure(struct pmd_port *port, struct rte_eth_dev_info *info)
+{
+	struct rte_eth_conf conf = { .rxmode.mtu = port->mtu };
+	int ret;
+
+	if (port->nb_queues > info->max_rx_queues || port->nb_queues > info->max_tx_queues) {
+		PMD_LOG(ERR, "%s: queues = %u; %s has %u Rx and %u Tx queues", port->name,
+			port->nb_queues, port->device, info->max_rx_queues, info->max_tx_queues);
+		return -EINVAL;
+	}
+	if (port->nb_queues > 1) {
+		uint64_t wanted = RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP;
+
+		conf.rx_adv_conf.rss_conf.rss_hf = wanted & info->flow_type_rss_offloads;
+		if (conf.rx_adv_conf.rss_conf.rss_hf != 0)
+			conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+	}
+	/*
+	 * No offloads: none that edits received frames may run on a mapped queue, and FAST_FREE
+	 * would free a batch into the first mbuf's pool.
+	 */
+	ret = rte_eth_dev_configure(port->port_id, port->nb_queues, port->nb_queues, &conf);
+	if (ret < 0) {
+		PMD_LOG(ERR, "%s: %s refuses %u queues with MTU %u: %s", port->name, port->device,
+			port->nb_queues, port->mtu, rte_strerror(-ret));
+		return ret;
+	}
+	ret = rte_eth_dev_set_mtu(port->port_id, port->mtu);
+	if (ret == -ENOTSUP) {
+		PMD_LOG(INFO, "%s: %s cannot set an MTU; assuming %u", port->name, port->device,
+			port->mtu);
+	} else if (ret < 0) {
+		PMD_LOG(ERR, "%s: %s refuses MTU %u: %s", port->name, port->device, port->mtu,
+			rte_strerror(-ret));
+		return ret;
+	}
+	ret = rte_eth_dev_adjust_nb_rx_tx_desc(port->port_id, &port->rx_desc, &port->tx_desc);
+	if (ret < 0)
+		PMD_LOG(ERR, "%s: cannot set %u Rx and %u Tx descriptors: %s", port->name,
+			port->rx_desc, port->tx_desc, rte_strerror(-ret));
+	return ret;
+}
+
+static int setup_rx_queue(
+	struct pmd_port *port, uint16_t queue, const struct rte_eth_dev_info *info)
+{
+	struct rte_eth_rxconf conf = info->default_rxconf;
+	uint32_t buf_size = RTE_MAX((uint32_t)RTE_MBUF_DEFAULT_DATAROOM,
+		RTE_ALIGN_CEIL(port->max_frame + RTE_ETHER_CRC_LEN, BUF_GRANULE));
+	char name[RTE_MEMPOOL_NAMESIZE];
+	int ret;
+
+	conf.offloads = 0;
+	conf.rx_drop_en = 1; /* a slow container must not stall its neighbours' queues */
+	snprintf(name, sizeof(name), "rx_%u_%u", port->port_id, queue);
+	port->queues[queue].pool =
+		pmd_rxpool_create(name, port->rx_desc, buf_size, port->socket_id);
+	if (port->queues[queue].pool == NULL) {
+		ret = -errno;
+		PMD_LOG(ERR, "%s: no memory for the buffers of Rx queue %u (%u descriptors): %s",
+			port->name, queue, port->rx_desc, rte_strerror(-ret));
+		return ret;
+	}
+	ret = rte_eth_rx_queue_setup(port->port_id, queue, port->rx_desc, port->socket_id, &conf,
+		port->queues[queue].pool->mp);
+	if (ret < 0)
+		PMD_LOG(ERR, "%s: %s refuses Rx queue %u (%u descriptors, %u byte buffers): %s",
+			port->name, port->device, queue, port->rx_desc, buf_size,
+			rte_strerror(-ret));
+	return ret;
+}
+
+static int setup_queues(struct pmd_port *port, const struct rte_eth_dev_info *info)
+{
+	struct rte_eth_txconf txconf = info->default_txconf;
+	/* NIC rings, unsent tails, one burst in the making, and what lcore caches may keep. */
+	unsigned int nb_tx = port->nb_queues * (port->tx_desc + 2 * TX_BURST) +
+		2 * TX_CACHE * (rte_lcore_count() + 1);
+	uint32_t tx_room = RTE_PKTMBUF_HEADROOM +
+		RTE_MAX((uint32_t)RTE_MBUF_DEFAULT_DATAROOM, port->max_frame);
+	char name[RTE_MEMPOOL_NAMESIZE];
+	int ret;
+
+	port->queues = calloc(port->nb_queues, sizeof(*port->queues));
+	if (port->queues == NULL)
+		return -ENOMEM;
+	snprintf(name, sizeof(name), "tx_%u", port->port_id);
+	port->tx_pool = rte_pktmbuf_pool_create(
+		name, nb_tx, TX_CACHE, 0, (uint16_t)tx_room, port->socket_id);
+	if (port->tx_pool == NULL) {
+		PMD_LOG(ERR, "%s: no memory for %u transmit buffers: %s", port->name, nb_tx,
+			rte_strerror(rte_errno));
+		return -ENOMEM;
+	}
+	txconf.offloads = 0;
+	for (uint16_t q = 0; q < port->nb_queues; q++) {
+		ret = setup_rx_queue(port, q, info);
+		if (ret < 0)
+			return ret;
+		ret = rte_eth_tx_queue_setup(
+			port->port_id, q, port->tx_desc, port->socket_id, &txconf);
+		if (ret < 0) {
+			PMD_LOG(ERR, "%s: %s refuses Tx queue %u (%u descriptors): %s", port->name,
+				port->device, q, port->tx_desc, rte_strerror(-ret));
+			return ret;
+		}
+	}
+	return 0;
+}
+
+static int start(struct pmd_port *port)
+{
+	int ret = rte_eth_dev_start(port->port_id);
+
+	if (ret < 0) {
+		PMD_LOG(ERR, "%s: cannot start %s: %s", port->name, port->device,
+			rte_strerror(-ret));
+		return ret;
+	}
+	port->started = true;
+	/* Nothing announces the ability to stop one queue: try it while nobody uses it. */
+	port->stops_queues = rte_eth_dev_rx_queue_stop(port->port_id, 0) == 0 &&
+		rte_eth_dev_rx_queue_start(port->port_id, 0) == 0;
+	return 0;
+}
+
+static void free_port(struct pmd_port *port)
+{
+	for (uint16_t q = 0; port->queues != NULL && q < port->nb_queues; q++)
+		pmd_rxpool_destroy(port->queues[q].pool);
+	rte_mempool_free(port->tx_pool);
+	free(port->queues);
+	free(port);
+}
+
+int pmd_port_open(const struct pmd_port_conf *conf, struct pmd_port **out)
+{
+	struct rte_eth_dev_info info;
+	struct pmd_port *port = calloc(1, sizeof(*port));
+	int ret;
+
+	if (port == NULL)
+		return -ENOMEM;
+	snprintf(port->name, sizeof(port->name), "%s", conf->name);
+	snprintf(port->device, sizeof(port->device), "%s", conf->device);
+	port->nb_queues = conf->nb_queues;
+	port->mtu = conf->mtu;
+	port->rx_desc = conf->rx_desc;
+	port->tx_desc = conf->tx_desc;
+	port->max_frame = conf->mtu + FRAME_OVERHEAD;
+
+	ret = probe(port);
+	if (ret < 0) {
+		PMD_LOG(ERR, "%s: cannot open device %s: %s", port->name, port->device,
+			ret == -EEXIST ? "another port has it" : rte_strerror(-ret));
+		goto free;
+	}
+	ret = rte_eth_dev_info_get(port->port_id, &info);
+	if (ret < 0)
+		goto remove;
+	port->socket_id = rte_eth_dev_socket_id(port->port_id);
+	if (port->socket_id < 0)
+		port->socket_id = (int)rte_socket_id();
+	snprintf(port->driver_name, sizeof(port->driver_name), "%s", info.driver_name);
+	port->driver = pmd_driver_find(port->driver_name);
+
+	ret = configure(port, &info);
+	if (ret == 0)
+		ret = setup_queues(port, &info);
+	if (ret == 0)
+		ret = start(port);
+	if (ret < 0)
+		goto remove;
+
+	PMD_LOG(INFO, "%s: %s, driver %s (%s), %u queue(s) of %u Rx and %u Tx descriptors, MTU %u",
+		port->name, port->device, port->driver_name,
+		port->driver == NULL                           ? "not on the list for mapping"
+			: port->driver->evidence == PMD_TESTED ? "mapping tested"
+							       : "mapping read in its source",
+		port->nb_queues, port->rx_desc, port->tx_desc, port->mtu);
+	*out = port;
+	return 0;
+
+remove:
+	remove_device(port->port_id);
+free:
+	free_port(port);
+	return ret;
+}
+
+void pmd_port_close(struct pmd_port *port)
+{
+	if (port == NULL || port->stuck)
+		return;
+	if (port->started)
+		rte_eth_dev_stop(port->port_id);
+	remove_device(port->port_id);
+	free_port(port);
+}
+
+static int stop_device(struct pmd_port *port)
+{
+	int ret = rte_eth_dev_stop(port->port_id);
+
+	if (ret == 0)
+		port->started = false;
+	return ret;
+}
+
+int pmd_queue_stop(struct pmd_port *port, uint16_t queue)
+{
+	int ret;
+
+	if (port->stuck)
+		return -EIO;
+	ret = port->stops_queues ? rte_eth_dev_rx_queue_stop(port->port_id, queue)
+				 : stop_device(port);
+	if (ret < 0) {
+		PMD_LOG(ERR, "%s: cannot stop %s %u: %s", port->name,
+			port->stops_queues ? "Rx queue" : "the device for queue", queue,
+			rte_strerror(-ret));
+		port->stuck = true;
+		return ret;
+	}
+	if (pmd_rxpool_loans(port->queues[queue].pool) != 0) {
+		PMD_LOG(ERR, "%s: Rx queue %u is stopped, but its driver keeps %u buffers",
+			port->name, queue, pmd_rxpool_loans(port->queues[queue].pool));
+		port->stuck = true;
+		return -EBUSY;
+	}
+	port->queues[queue].stopped = true;
+	return 0;
+}
+
+int pmd_queue_start(struct pmd_port *port, uint16_t queue)
+{
+	int ret;
+
+	if (port->stuck)
+		return -EIO;
+	if (!port->queues[queue].stopped)
+		return 0;
+	ret = port->stops_queues ? rte_eth_dev_rx_queue_start(port->port_id, queue)
+				 : rte_eth_dev_start(port->port_id);
+	if (ret < 0) {
+		PMD_LOG(ERR, "%s: cannot start Rx queue %u: %s", port->name, queue,
+			rte_strerror(-ret));
+		return ret;
+	}
+	port->started = true;
+	port->queues[queue].stopped = false;
+	return 0;
+}
+
+bool pmd_port_poll_link(struct pmd_port *port)
+{
+	struct rte_eth_link link = { .link_status = RTE_ETH_LINK_DOWN };
+	bool up;
+
+	if (rte_eth_link_get_nowait(port->port_id, &link) != 0)
+		return false;
+	up = link.link_status == RTE_ETH_LINK_UP;
+	if (up == port->link_up)
+		return false;
+	port->link_up = up;
+	PMD_LOG(NOTICE, "%s: link %s", port->name, up ? "up" : "down");
+	return true;
+}

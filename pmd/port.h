@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A physical port: a DPDK ethdev, its queues, and the pool behind each Rx queue.
+ *
+ * Ownership: a port owns its ethdev (probed on open, removed on close), its Rx pools and its Tx
+ * pool. Threads: the control thread. Workers call rte_eth_rx_burst/tx_burst on queues that their
+ * plan names; the caller of stop functions here has made sure that no plan names the queue (all
+ * queues of the port, if the driver cannot stop one alone: pmd_port_stops_queues()).
+ */
+#ifndef PMD_PORT_H
+#define PMD_PORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_ethdev.h>
+
+#include "pmd/drivers.h"
+#include "pmd/rxpool.h"
+#include "vhost/log.h"
+
+extern int pmd_logtype;
+#define PMD_LOG(level, fmt, ...) VH_LOG_TO(pmd_logtype, "pmd", level, fmt, ##__VA_ARGS__)
+
+struct pmd_port_conf {
+	const char *name;
+	const char *device; /* PCI address or vdev string */
+	uint16_t nb_queues;
+	uint16_t mtu;
+	uint16_t rx_desc;
+	uint16_t tx_desc;
+};
+
+struct pmd_queue {
+	struct pmd_rxpool *pool;
+	bool stopped; /* by pmd_queue_stop() */
+};
+
+struct pmd_port {
+	char name[32];
+	char device[256];
+	uint16_t port_id;
+	uint16_t nb_queues;
+	uint16_t rx_desc; /* as the driver rounded them */
+	uint16_t tx_desc;
+	uint16_t mtu;
+	uint32_t max_frame; /* bytes, two VLAN tags included, without checksum */
+	int socket_id;
+	char driver_name[64];
+	const struct pmd_driver *driver; /* NULL: not on the allow-list */
+	bool stops_queues;
+	bool started;
+	bool stuck; /* a stop failed: the port is left as it is */
+	bool link_up;
+	struct rte_mempool *tx_pool;
+	struct pmd_queue *queues;
+};
+
+/*
+ * Probes the device, configures and starts it, every Rx queue on host buffers. Returns 0 and *out,
+ * or -errno with the reason logged (-ENODEV: no such device; -EINVAL: it cannot do what the
+ * configuration asks; -ENOMEM).
+ */
+int pmd_port_open(const struct pmd_port_conf *conf, struct pmd_port **out);
+
+/* Stops and removes the device. NULL is allowed. A stuck port is abandoned as it is. */
+void pmd_port_close(struct pmd_port *port);
+
+/* Whether one Rx queue can be stopped while the others run; else the whole port has to. */
+static inline bool pmd_port_stops_queues(const struct pmd_port *port)
+{
+	return port->stops_queues;
+}
+
+/*
+ * Stops an Rx queue (or the device) and starts it again. Stopping brings every loan of the queue
+ * home; a driver that keeps some makes it -EBUSY, and the port `stuck`.
+ */
+int pmd_queue_stop(struct pmd_port *port, uint16_t queue);
+int pmd_queue_start(struct pmd_port *port, uint16_t queue);
+
+/* Reads the link; logs a change. Returns whether it changed. */
+bool pmd_port_poll_link(struct pmd_port *port);
+
+#endif /* PMD_PORT_H */

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The mempool driver: life cycle, host backing, and the switch between backings. */
+#include "pmd/rxpool.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_errno.h>
+#include <rte_malloc.h>
+#include <rte_mempool.h>
+
+#include "pmd/rxpool_priv.h"
+#include "vhost/compat.h"
+#include "vhost/split.h"
+
+#define OPS_NAME "vfring_rx"
+
+static const char *const fault_names[PMD_RX_FAULT_COUNT] = {
+	[PMD_RX_FAULT_NONE] = "none",
+	[PMD_RX_FAULT_ORDER] = "driver returned packets out of order",
+	[PMD_RX_FAULT_FOREIGN] = "driver returned a buffer that it did not have",
+};
+
+const char *pmd_rx_fault_str(enum pmd_rx_fault fault)
+{
+	return fault < PMD_RX_FAULT_COUNT ? fault_names[fault] : "?";
+}
+
+static int ops_alloc(struct rte_mempool *mp)
+{
+	/* pool_config is the pmd_rxpool, given to rte_mempool_set_ops_byname() */
+	mp->pool_data = mp->pool_config;
+	return 0;
+}
+
+static void ops_free(struct rte_mempool *mp)
+{
+	mp->pool_data = NULL;
+}
+
+static int ops_enqueue(struct rte_mempool *mp, void *const *objs, unsigned int n)
+{
+	struct pmd_rxpool *pool = mp->pool_data;
+
+	if (unlikely(pool->populating))
+		return 0; /* learned from rte_mempool_obj_iter() */
+	if (pool->vr == NULL) {
+		for (unsigned int i = 0; i < n; i++)
+			pool->free[pool->nb_free++] = pmd_rxpool_index(pool, objs[i]);
+	} else {
+		for (unsigned int i = 0; i < n; i++)
+			pmd_rxpool_return_split(pool, objs[i]);
+	}
+	return 0;
+}
+
+static int ops_dequeue(struct rte_mempool *mp, void **objs, unsigned int n)
+{
+	struct pmd_rxpool *pool = mp->pool_data;
+
+	if (pool->vr != NULL)
+		return pmd_rxpool_fill_split(pool, objs, n);
+	if (n > pool->nb_free)
+		return -ENOBUFS;
+	for (unsigned int i = 0; i < n; i++)
+		objs[i] = pmd_rxpool_header(pool, pool->free[--pool->nb_free]);
+	return 0;
+}
+
+static unsigned int ops_get_count(const struct rte_mempool *mp)
+{
+	const struct pmd_rxpool *pool = mp->pool_data;
+
+	if (pool->vr == NULL)
+		return pool->nb_free;
+	return pool->mask + 1u - (uint16_t)(pool->head - pool->tail);
+}
+
+static const struct rte_mempool_ops rx_ops = {
+	.name = OPS_NAME,
+	.alloc = ops_alloc,
+	.free = ops_free,
+	.enqueue = ops_enqueue,
+	.dequeue = ops_dequeue,
+	.get_count = ops_get_count,
+};
+RTE_MEMPOOL_REGISTER_OPS(rx_ops);
+
+static void host_backing(struct pmd_rxpool *pool)
+{
+	pool->nb_free = 0;
+	/* Downwards, so that the stack hands out header 0 first. */
+	for (uint32_t i = pool->mask + 1u; i-- > 0;) {
+		struct rte_mbuf *m = pmd_rxpool_header(pool, (uint16_t)i);
+
+		vh_mbuf_set_buf(m, pool->host + (size_t)i * pool->host_stride,
+			(uint16_t)pmd_rxpool_buf_len(pool));
+		pool->free[pool->nb_free++] = (uint16_t)i;
+	}
+}
+
+static void learn_header(struct rte_mempool *mp, void *arg, void *obj, unsigned int i)
+{
+	struct pmd_rxpool *pool = arg;
+	struct rte_mbuf *m = obj;
+
+	if (i == 0)
+		pool->headers = obj;
+	else if (i == 1)
+		pool->stride = (uint32_t)((uint8_t *)obj - pool->headers);
+	else if ((uint8_t *)obj != pool->headers + (size_t)i * pool->stride)
+		pool->stride = 0; /* a gap; makes every later one wrong as well */
+
+	memset(m, 0, sizeof(*m));
+	m->buf_len = (uint16_t)pmd_rxpool_buf_len(pool);
+	m->pool = mp;
+	m->port = RTE_MBUF_PORT_INVALID;
+	m->data_off = RTE_PKTMBUF_HEADROOM;
+	m->nb_segs = 1;
+	rte_mbuf_refcnt_set(m, 1);
+}
+
+static int create_mempool(
+	struct pmd_rxpool *pool, const char *name, uint32_t nb_slots, int socket_id)
+{
+	struct rte_pktmbuf_pool_private priv = {
+		.mbuf_data_room_size = (uint16_t)pmd_rxpool_buf_len(pool),
+	};
+	int ret;
+
+	/*
+	 * NO_IOVA_CONTIG: without it the library leaves gaps at page ends and the headers are no
+	 * array. The headers themselves are never a DMA target.
+	 */
+	pool->mp = rte_mempool_create_empty(name, nb_slots, sizeof(struct rte_mbuf), 0,
+		sizeof(priv), socket_id, RTE_MEMPOOL_F_NO_IOVA_CONTIG);
+	if (pool->mp == NULL)
+		return -rte_errno;
+	ret = rte_mempool_set_ops_byname(pool->mp, OPS_NAME, pool);
+	if (ret < 0)
+		return ret;
+	rte_pktmbuf_pool_init(pool->mp, &priv);
+
+	pool->populating = true;
+	ret = rte_mempool_populate_default(pool->mp);
+	pool->populating = false;
+	if (ret < 0)
+		return ret;
+	rte_mempool_obj_iter(pool->mp, learn_header, pool);
+	if (ret != (int)nb_slots || pool->mp->nb_mem_chunks != 1 || pool->stride == 0)
+		return -ENOMEM; /* memory too fragmented for one array of headers */
+	return 0;
+}
+
+struct pmd_rxpool *pmd_rxpool_create(
+	const char *name, uint32_t nb_desc, uint32_t buf_size, int socket_id)
+{
+	/* The ring of the NIC, what the worker has in its hands, and as much again to wait in
+	 * order. */
+	uint32_t nb_slots = rte_align32pow2(2 * (nb_desc + 2 * PMD_RX_BURST));
+	struct pmd_rxpool *pool;
+	int ret;
+
+	if (nb_slots > VH_RING_MAX_SIZE || buf_size > UINT16_MAX - RTE_PKTMBUF_HEADROOM) {
+		errno = EINVAL;
+		return NULL;
+	}
+	pool = rte_zmalloc_socket(NULL, sizeof(*pool), RTE_CACHE_LINE_SIZE, socket_id);
+	if (pool == NULL) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	pool->mask = (uint16_t)(nb_slots - 1);
+	pool->buf_size = buf_size;
+	pool->host_stride = RTE_CACHE_LINE_ROUNDUP(pmd_rxpool_buf_len(pool));
+	pool->slots = rte_zmalloc_socket(
+		NULL, nb_slots * sizeof(*pool->slots), RTE_CACHE_LINE_SIZE, socket_id);
+	pool->free = rte_zmalloc_socket(
+		NULL, nb_slots * sizeof(*pool->free), RTE_CACHE_LINE_SIZE, socket_id);
+	pool->host = rte_malloc_socket(
+		NULL, (size_t)nb_slots * pool->host_stride, RTE_CACHE_LINE_SIZE, socket_id);
+	ret = pool->slots == NULL || pool->free == NULL || pool->host == NULL
+		? -ENOMEM
+		: create_mempool(pool, name, nb_slots, socket_id);
+	if (ret < 0)
+		goto free;
+	host_backing(pool);
+	return pool;
+
+free:
+	rte_mempool_free(pool->mp);
+	rte_free(pool->host);
+	rte_free(pool->free);
+	rte_free(pool->slots);
+	rte_free(pool);
+	errno = -ret;
+	return NULL;
+}
+
+int pmd_rxpool_destroy(struct pmd_rxpool *pool)
+{
+	if (pool == NULL)
+		return 0;
+	if (pmd_rxpool_loans(pool) != 0)
+		return -EBUSY;
+	rte_mempool_free(pool->mp);
+	rte_free(pool->host);
+	rte_free(pool->free);
+	rte_free(pool->slots);
+	rte_free(pool);
+	return 0;
+}
+
+uint32_t pmd_rxpool_loans(const struct pmd_rxpool *pool)
+{
+	if (pool->vr != NULL)
+		return (uint16_t)(pool->head - pool->tail);
+	return pool->mask + 1u - pool->nb_free;
+}
+
+int pmd_rxpool_attach(struct pmd_rxpool *pool, struct vh_vring *vr)
+{
+	if (pmd_rxpool_loans(pool) != 0)
+		return -EBUSY;
+	pool->vr = vr;
+	pool->head = 0;
+	pool->tail = 0;
+	pool->fault = PMD_RX_FAULT_NONE;
+	pool->unfit = VH_FIT;
+	return 0;
+}
+
+int pmd_rxpool_detach(struct pmd_rxpool *pool)
+{
+	if (pool->vr == NULL)
+		return 0;
+	if (pmd_rxpool_loans(pool) != 0)
+		return -EBUSY;
+	pool->vr = NULL;
+	host_backing(pool);
+	return 0;
+}
+
+enum vh_fit pmd_rxpool_try(const struct pmd_rxpool *pool, struct vh_vring *vr, uint16_t want)
+{
+	/* Look at what is there even if none is wanted: it may be of the wrong kind. */
+	uint16_t avail = vh_split_avail(vr, RTE_MAX(want, 1));
+	struct vh_rx_buf buf;
+
+	if (vh_ring_fault(vr) != VH_FAULT_NONE)
+		return VH_FIT_FAULT;
+	if (avail < want)
+		return VH_FIT_EMPTY;
+	for (uint16_t i = 0; i < avail; i++) {
+		enum vh_fit fit = vh_split_peek_rx(vr, i, vr->hdr_len + pool->buf_size, &buf);
+
+		if (fit != VH_FIT)
+			return fit;
+	}
+	return VH_FIT;
+}

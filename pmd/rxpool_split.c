@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The mapping on a split ring: per-packet part. */
+#include <errno.h>
+#include <string.h>
+
+#include <linux/virtio_net.h>
+#include <rte_ether.h>
+
+#include "pmd/rxpool_priv.h"
+#include "vhost/compat.h"
+#include "vhost/split.h"
+
+/*
+ * The virtio-net header of every mapped packet, written when the buffer is posted: the cache miss
+ * is then long over when the packet arrives (measured). A legacy header is the first 10 bytes.
+ */
+static inline void write_header(uint8_t *addr, uint8_t hdr_len)
+{
+	static const struct virtio_net_hdr_mrg_rxbuf hdr = { .num_buffers = 1 };
+
+	if (likely(hdr_len == sizeof(hdr)))
+		memcpy(addr, &hdr, sizeof(hdr));
+	else
+		memcpy(addr, &hdr, sizeof(hdr.hdr));
+}
+
+int pmd_rxpool_fill_split(struct pmd_rxpool *pool, void **objs, unsigned int n)
+{
+	struct vh_vring *vr = pool->vr;
+	uint32_t need = vr->hdr_len + pool->buf_size;
+	uint32_t room = pool->mask + 1u - (uint16_t)(pool->head - pool->tail);
+	uint16_t i;
+
+	if (unlikely(n > room || vh_split_avail(vr, (uint16_t)n) < n)) {
+		pool->shortages++;
+		return -ENOBUFS;
+	}
+
+	/* Check all before anything is taken. Slots from head on are free: scratch space till then.
+	 */
+	for (i = 0; i < n; i++) {
+		struct pmd_slot *slot = &pool->slots[(uint16_t)(pool->head + i) & pool->mask];
+		struct rte_mbuf *m = pmd_rxpool_header(pool, pool->head + i);
+		struct vh_rx_buf buf;
+		enum vh_fit fit = vh_split_peek_rx(vr, i, need, &buf);
+
+		if (unlikely(fit != VH_FIT)) {
+			/* relaxed: a report for the control thread */
+			__atomic_store_n(&pool->unfit, fit, __ATOMIC_RELAXED);
+			return -ENOBUFS;
+		}
+		slot->id = buf.id;
+		/* buf_addr + headroom is the byte after the virtio-net header (DESIGN). */
+		vh_mbuf_set_buf(m, buf.addr + vr->hdr_len - RTE_PKTMBUF_HEADROOM,
+			(uint16_t)pmd_rxpool_buf_len(pool));
+		objs[i] = m;
+	}
+	for (i = 0; i < n; i++) {
+		struct rte_mbuf *m = objs[i];
+
+		pool->slots[(uint16_t)(pool->head + i) & pool->mask].state = PMD_SLOT_OUT;
+		write_header(
+			(uint8_t *)m->buf_addr + RTE_PKTMBUF_HEADROOM - vr->hdr_len, vr->hdr_len);
+	}
+	pool->head += n;
+	vh_split_take(vr, (uint16_t)n);
+	return 0;
+}
+
+void pmd_rxpool_return_split(struct pmd_rxpool *pool, struct rte_mbuf *m)
+{
+	struct pmd_slot *slot = &pool->slots[pmd_rxpool_index(pool, m)];
+
+	if (unlikely(slot->state != PMD_SLOT_OUT)) {
+		pmd_rxpool_set_fault(pool, PMD_RX_FAULT_FOREIGN);
+		return;
+	}
+	slot->state = PMD_SLOT_RETURNED;
+	/*
+	 * Drivers give back in ring order, not in the order of posting, so what comes home first
+	 * need not be the newest: it waits, and the newest one takes it along.
+	 */
+	while (pool->head != pool->tail) {
+		slot = &pool->slots[(uint16_t)(pool->head - 1) & pool->mask];
+		if (slot->state != PMD_SLOT_RETURNED)
+			break;
+		slot->state = PMD_SLOT_FREE;
+		pool->head--;
+		vh_split_untake(pool->vr, 1);
+	}
+}
+
+/* Completes the oldest slot: `len` bytes of frame. */
+static inline void complete(struct pmd_rxpool *pool, uint32_t len)
+{
+	struct pmd_slot *slot = &pool->slots[pool->tail & pool->mask];
+
+	slot->state = PMD_SLOT_FREE;
+	vh_split_put_used(pool->vr, slot->id, pool->vr->hdr_len + len);
+	pool->tail++;
+}
+
+/*
+ * Makes the slot at `pos` the oldest: the ones before it came home unfilled and get a frame of
+ * zeroes (an unknown source and type: every stack drops it). False if the driver still holds one of
+ * them.
+ */
+static bool fill_gap(struct pmd_rxpool *pool, uint16_t pos, struct pmd_rx_stats *stats)
+{
+	for (uint16_t p = pool->tail; p != pos; p++)
+		if (pool->slots[p & pool->mask].state != PMD_SLOT_RETURNED)
+			return false;
+	while (pool->tail != pos) {
+		struct rte_mbuf *m = pmd_rxpool_header(pool, pool->tail);
+
+		memset((uint8_t *)m->buf_addr + RTE_PKTMBUF_HEADROOM, 0, PMD_MIN_FRAME);
+		complete(pool, PMD_MIN_FRAME);
+		stats->fillers++;
+	}
+	return true;
+}
+
+/*
+ * Moves a frame to where the container expects it, with a tag that the NIC took out put back, and
+ * writes the header again: af_packet puts tags in front of the data, over the header.
+ */
+static bool relocate(struct pmd_rxpool *pool, struct rte_mbuf *m)
+{
+	uint8_t *want = (uint8_t *)m->buf_addr + RTE_PKTMBUF_HEADROOM;
+	const uint8_t *data = rte_pktmbuf_mtod(m, const uint8_t *);
+	bool stripped = m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED;
+	uint32_t len = m->data_len + (stripped ? RTE_VLAN_HLEN : 0);
+
+	if (len > pool->buf_size || (uint32_t)m->data_off + m->data_len > m->buf_len)
+		return false;
+	if (stripped) {
+		uint8_t macs[2 * RTE_ETHER_ADDR_LEN];
+		struct rte_vlan_hdr *tag;
+
+		memcpy(macs, data, sizeof(macs));
+		memmove(want + sizeof(macs) + RTE_VLAN_HLEN, data + sizeof(macs),
+			m->data_len - sizeof(macs));
+		memcpy(want, macs, sizeof(macs));
+		want[12] = RTE_ETHER_TYPE_VLAN >> 8;
+		want[13] = RTE_ETHER_TYPE_VLAN & 0xff;
+		tag = (struct rte_vlan_hdr *)(want + 14);
+		tag->vlan_tci = rte_cpu_to_be_16(m->vlan_tci);
+	} else {
+		memmove(want, data, m->data_len);
+	}
+	write_header(want - pool->vr->hdr_len, pool->vr->hdr_len);
+	m->data_off = RTE_PKTMBUF_HEADROOM;
+	m->data_len = (uint16_t)len;
+	return true;
+}
+
+/* Everything that is not the plain case. Takes the mbuf. */
+static void publish_odd(struct pmd_rxpool *pool, struct rte_mbuf *m, struct pmd_rx_stats *stats)
+{
+	if (m->pool != pool->mp || !RTE_MBUF_DIRECT(m)) {
+		pmd_rxpool_set_fault(pool, PMD_RX_FAULT_FOREIGN);
+		rte_pktmbuf_free(m);
+		return;
+	}
+	if (m->nb_segs != 1) {
+		stats->drop_segments++;
+		rte_pktmbuf_free(m);
+		return;
+	}
+	if (m->data_len < RTE_ETHER_HDR_LEN || m->data_len > pool->buf_size) {
+		stats->drop_length++;
+		rte_pktmbuf_free(m);
+		return;
+	}
+
+	uint16_t index = pmd_rxpool_index(pool, m);
+	uint16_t pos = pool->tail + ((index - pool->tail) & pool->mask);
+
+	if (pool->slots[index].state != PMD_SLOT_OUT) {
+		pmd_rxpool_set_fault(pool, PMD_RX_FAULT_FOREIGN);
+		return; /* not ours to free: it is not on loan */
+	}
+	if (pos != pool->tail && !fill_gap(pool, pos, stats)) {
+		stats->drop_order++;
+		pmd_rxpool_set_fault(pool, PMD_RX_FAULT_ORDER);
+		rte_pktmbuf_free(m);
+		return;
+	}
+	if ((m->data_off != RTE_PKTMBUF_HEADROOM || (m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED))) {
+		if (!relocate(pool, m)) {
+			stats->drop_length++;
+			rte_pktmbuf_free(m);
+			return;
+		}
+		stats->relocated++;
+	}
+	stats->bytes += m->data_len;
+	stats->mapped++;
+	complete(pool, m->data_len);
+}
+
+/* One segment, our own buffer, data in its place: nothing but the used entry is left to write. */
+static inline bool is_plain(const struct pmd_rxpool *pool, const struct rte_mbuf *m)
+{
+	return m == pmd_rxpool_header(pool, pool->tail) && m->data_off == RTE_PKTMBUF_HEADROOM &&
+		m->nb_segs == 1 && RTE_MBUF_DIRECT(m) &&
+		!(m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) && m->data_len >= RTE_ETHER_HDR_LEN &&
+		m->data_len <= pool->buf_size &&
+		pool->slots[pool->tail & pool->mask].state == PMD_SLOT_OUT;
+}
+
+void pmd_rxpool_publish_split(
+	struct pmd_rxpool *pool, struct rte_mbuf **pkts, uint16_t nb, struct pmd_rx_stats *stats)
+{
+	uint64_t bytes = 0;
+	uint16_t plain = 0, i;
+
+	for (i = 0; i < nb; i++) {
+		struct rte_mbuf *m = pkts[i];
+
+		if (i + 4 < nb)
+			rte_prefetch0(pkts[i + 4]);
+		if (unlikely(!is_plain(pool, m))) {
+			publish_odd(pool, m, stats);
+			if (unlikely(pmd_rxpool_fault(pool) != PMD_RX_FAULT_NONE)) {
+				i++;
+				break;
+			}
+			continue;
+		}
+		bytes += m->data_len;
+		plain++;
+		complete(pool, m->data_len);
+	}
+	stats->packets += nb;
+	stats->bytes += bytes;
+	stats->mapped += plain;
+	/* Behind a fault: back to the pool, and from there to the ring, once the queue is stopped.
+	 */
+	stats->drop_order += nb - i;
+	for (; i < nb; i++)
+		rte_pktmbuf_free(pkts[i]);
+}
