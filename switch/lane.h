@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A lane: one Rx/Tx queue pair of a physical port and, cross-connected with it, one ring pair of a
+ * container. It is what a worker polls.
+ *
+ * States. The control thread alone changes them; `polled` says whether plans name the lane.
+ *
+ *	DRAIN	polled: received packets are dropped and counted; no ring
+ *	PAUSED	not polled: a container is connected but its rings are not at work (yet, or while
+ *its memory changes); the NIC's own queue keeps what arrives COPIED	polled: packets are copied
+ *both ways MAPPED	polled: the NIC writes into the container's buffers; transmit is copied
+ *	PARKED	not polled, for ever: taking back did not end in time; its memory is kept
+ *
+ * Ownership: the part up to `stats` belongs to the worker whose plan names the lane, and to the
+ * control thread while no plan does (after a grace period). The rest is the control thread's.
+ */
+#ifndef SWITCH_LANE_H
+#define SWITCH_LANE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "pmd/port.h"
+#include "vhost/port.h"
+
+#define SW_BURST 32
+
+struct switch_ctx;
+struct sw_container;
+struct sw_lane;
+
+/* Handles at most one burst; returns the packets it moved. Worker. */
+typedef uint16_t (*sw_poll_fn)(struct sw_lane *lane);
+
+enum sw_lane_state {
+	SW_LANE_DRAIN,
+	SW_LANE_PAUSED,
+	SW_LANE_COPIED,
+	SW_LANE_MAPPED,
+	SW_LANE_PARKED,
+	SW_LANE_STATES
+};
+
+/* Written by the lane's worker alone; anyone may read (each counter by itself, not as a set). */
+struct sw_lane_stats {
+	struct pmd_rx_stats rx;
+	uint64_t rx_copied;
+	uint64_t rx_calls; /* notifications of a sleeping container */
+	uint64_t rx_held; /* times that a copied burst waited for container buffers */
+	uint64_t rx_drop_container; /* no container to take them */
+	uint64_t rx_drop_size; /* do not fit into the container's buffers */
+	uint64_t rx_drop_stop; /* waited for buffers when the ring was taken back */
+	uint64_t tx_packets;
+	uint64_t tx_bytes;
+	uint64_t tx_calls;
+	uint64_t tx_held; /* times that a burst waited for the NIC */
+	uint64_t tx_no_mbuf; /* times that no transmit buffer was free */
+	uint64_t tx_drop_size; /* shorter than an Ethernet header, or beyond the port's MTU */
+	uint64_t tx_drop_stop; /* waited for the NIC when the ring was taken back */
+};
+
+struct sw_lane {
+	struct pmd_rxpool *pool;
+	struct rte_mempool *tx_pool;
+	uint32_t max_frame;
+	uint16_t port_id;
+	uint16_t queue;
+	uint16_t nb_rx_wait; /* received, waiting for container buffers (copied) */
+	uint16_t rx_wait_at;
+	uint16_t nb_tx_wait; /* copied out of the ring, waiting for the NIC */
+	uint16_t tx_wait_at;
+	struct vh_pair pair;
+	struct rte_mbuf *rx_wait[SW_BURST];
+	struct rte_mbuf *tx_wait[SW_BURST];
+	struct sw_lane_stats stats __rte_cache_aligned;
+
+	/* Control thread. */
+	enum sw_lane_state state __rte_cache_aligned;
+	bool suspended; /* out of the plans while its port's device is stopped for another lane */
+	struct pmd_port *port;
+	struct sw_container *container; /* NULL: nothing is configured on this queue */
+	uint16_t pair_index;
+	unsigned int worker;
+	const char *why_copied; /* NULL while mapped, or while no ring is at work */
+	const char *never_map; /* set by a failure, until the container starts the ring anew */
+	uint64_t paused_since; /* rte_get_timer_cycles() */
+	uint64_t nb_starts;
+	uint64_t nb_mapped_starts;
+};
+
+/* What the rx function of each state does, and the one transmit function. lane_poll.c */
+uint16_t sw_poll_drain(struct sw_lane *lane);
+uint16_t sw_poll_rx_copied(struct sw_lane *lane);
+uint16_t sw_poll_rx_mapped(struct sw_lane *lane);
+uint16_t sw_poll_tx_copied(struct sw_lane *lane);
+
+const char *sw_lane_state_str(enum sw_lane_state state);
+
+/* Whether plans name the lane. */
+static inline bool sw_lane_polled(const struct sw_lane *lane)
+{
+	return !lane->suspended && lane->state != SW_LANE_PAUSED && lane->state != SW_LANE_PARKED;
+}
+
+/*
+ * The control thread's verbs. Each ends with plans that say what the states say.
+ *
+ * start: puts the ring pair to work if the container is ready: 0; -EAGAIN: not ready, the lane is
+ *	paused; -EINVAL: the container's rings are bad (*why). Does nothing on a lane at work.
+ * stop: the "taking back" primitive. Afterwards the lane is paused, the ring settled, its memory
+ *	released, the queue on host buffers. -errno: the lane is parked.
+ * drain: a paused lane drops what arrives. Does nothing in another state.
+ */
+int sw_lane_start(struct switch_ctx *sw, struct sw_lane *lane, const char **why);
+int sw_lane_stop(struct switch_ctx *sw, struct sw_lane *lane);
+void sw_lane_drain(struct switch_ctx *sw, struct sw_lane *lane);
+
+/*
+ * What to do about a lane at work, called some ten times a second.
+ * SW_CARE_REMAP: it runs copied for want of buffers, which are there now. SW_CARE_COPY: it runs
+ * mapped, but cannot go on so; never_map says why. SW_CARE_RESET: the container broke its ring.
+ */
+enum sw_care {
+	SW_CARE_NONE,
+	SW_CARE_REMAP,
+	SW_CARE_COPY,
+	SW_CARE_RESET,
+};
+enum sw_care sw_lane_care(struct sw_lane *lane, const char **why);
+
+#endif /* SWITCH_LANE_H */

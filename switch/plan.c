@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "switch/plan.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "switch/switch.h"
+
+/*
+ * liburcu's synchronize_rcu() has no limit, so the wait is for a callback, which has. Two hold the
+ * completion: the waiter and the callback; the last one frees it.
+ */
+struct grace {
+	struct rcu_head rcu;
+	pthread_mutex_t lock;
+	pthread_cond_t cond;
+	bool done;
+	int refs;
+};
+
+static void grace_put(struct grace *g)
+{
+	int refs;
+
+	pthread_mutex_lock(&g->lock);
+	refs = --g->refs;
+	pthread_mutex_unlock(&g->lock);
+	if (refs > 0)
+		return;
+	pthread_cond_destroy(&g->cond);
+	pthread_mutex_destroy(&g->lock);
+	free(g);
+}
+
+static void grace_done(struct rcu_head *head)
+{
+	struct grace *g = caa_container_of(head, struct grace, rcu);
+
+	pthread_mutex_lock(&g->lock);
+	g->done = true;
+	pthread_cond_signal(&g->cond);
+	pthread_mutex_unlock(&g->lock);
+	grace_put(g);
+}
+
+static struct grace *grace_create(void)
+{
+	struct grace *g = calloc(1, sizeof(*g));
+	pthread_condattr_t attr;
+
+	if (g == NULL)
+		return NULL;
+	pthread_mutex_init(&g->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&g->cond, &attr);
+	pthread_condattr_destroy(&attr);
+	g->refs = 2;
+	return g;
+}
+
+static int grace_wait(struct grace *g)
+{
+	struct timespec end = sw_deadline_ms(SW_GRACE_LIMIT_MS);
+	int ret = 0;
+
+	call_rcu(&g->rcu, grace_done);
+	pthread_mutex_lock(&g->lock);
+	while (!g->done && ret == 0)
+		ret = pthread_cond_timedwait(&g->cond, &g->lock, &end);
+	ret = g->done ? 0 : -ETIMEDOUT;
+	pthread_mutex_unlock(&g->lock);
+	grace_put(g);
+	return ret;
+}
+
+static void add_entry(struct sw_plan *plan, struct sw_lane *lane)
+{
+	struct sw_plan_entry *e = &plan->entries[plan->nb_entries++];
+
+	e->lane = lane;
+	switch (lane->state) {
+	case SW_LANE_MAPPED:
+		e->rx = sw_poll_rx_mapped;
+		e->tx = sw_poll_tx_copied;
+		break;
+	case SW_LANE_COPIED:
+		e->rx = sw_poll_rx_copied;
+		e->tx = sw_poll_tx_copied;
+		break;
+	default:
+		e->rx = sw_poll_drain;
+		e->tx = NULL;
+		break;
+	}
+}
+
+static struct sw_plan *build(struct switch_ctx *sw, unsigned int worker)
+{
+	struct sw_plan *plan =
+		calloc(1, sizeof(*plan) + sw->nb_lanes * sizeof(struct sw_plan_entry));
+
+	if (plan == NULL)
+		return NULL;
+	for (unsigned int i = 0; i < sw->nb_lanes; i++)
+		if (sw->lanes[i]->worker == worker && sw_lane_polled(sw->lanes[i]))
+			add_entry(plan, sw->lanes[i]);
+	return plan;
+}
+
+static void free_plan(struct rcu_head *head)
+{
+	free(caa_container_of(head, struct sw_plan, rcu));
+}
+
+int sw_plans_publish(struct switch_ctx *sw, bool wait)
+{
+	struct sw_plan *plans[CFG_MAX_WORKERS];
+	struct grace *grace = NULL;
+	unsigned int w;
+
+	for (w = 0; w < sw->nb_workers; w++) {
+		plans[w] = build(sw, w);
+		if (plans[w] == NULL)
+			goto free;
+	}
+	if (wait) {
+		grace = grace_create();
+		if (grace == NULL)
+			goto free;
+	}
+	for (w = 0; w < sw->nb_workers; w++) {
+		struct sw_plan *old = rcu_xchg_pointer(&sw->workers[w].plan, plans[w]);
+
+		if (old != NULL)
+			call_rcu(&old->rcu, free_plan);
+	}
+	return wait ? grace_wait(grace) : 0;
+
+free:
+	while (w-- > 0)
+		free(plans[w]);
+	return -ENOMEM;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Plans: what one worker polls. Immutable, replaced whole, under RCU (liburcu, QSBR).
+ *
+ * Ownership: a plan belongs to RCU once it is published: the control thread replaces it, a grace
+ * period later it is freed.
+ * Threads: the control thread builds and publishes; it is no registered RCU reader. A worker reads
+ * its own plan pointer, announces a quiescent state once a turn, and keeps nothing of a plan across
+ * it.
+ */
+#ifndef SWITCH_PLAN_H
+#define SWITCH_PLAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The QSBR flavour under its generic names. */
+#define URCU_API_MAP
+#include <urcu/urcu-qsbr.h>
+
+#include "switch/lane.h"
+
+struct sw_plan_entry {
+	sw_poll_fn rx;
+	sw_poll_fn tx; /* NULL: nothing to transmit */
+	struct sw_lane *lane;
+};
+
+struct sw_plan {
+	uint32_t nb_entries;
+	struct rcu_head rcu;
+	struct sw_plan_entry entries[];
+};
+
+struct switch_ctx;
+
+/*
+ * Gives every worker a plan that follows from the lanes' states. With `wait`, returns only after a
+ * grace period: no worker uses what the old plans named. Control thread.
+ * Returns 0, -ENOMEM (nothing was changed), -ETIMEDOUT (published, but some worker has not let go).
+ */
+int sw_plans_publish(struct switch_ctx *sw, bool wait);
+
+/* How long sw_plans_publish() waits for a grace period. A worker's turn takes microseconds. */
+#define SW_GRACE_LIMIT_MS 500
+
+#endif /* SWITCH_PLAN_H */

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The daemon's state. One struct, made by main(), passed to everything; no globals but this
+ * (telemetry callbacks of DPDK 22.11 get no argument).
+ *
+ * Threads: the control thread is the only writer, except for what the parts say of themselves
+ * (worker.h, lane.h, vhost/port.h, request.h).
+ */
+#ifndef SWITCH_SWITCH_H
+#define SWITCH_SWITCH_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config/config.h"
+#include "switch/lane.h"
+#include "switch/request.h"
+#include "switch/worker.h"
+
+extern int sw_logtype;
+#define SW_LOG(level, fmt, ...) VH_LOG_TO(sw_logtype, "switch", level, fmt, ##__VA_ARGS__)
+
+/* A callback of librte_vhost waits at most this long for a ring to be taken back. */
+#define SW_TAKE_BACK_LIMIT_MS 2000
+/* A container that broke the rules may come back after this. */
+#define SW_RESET_DELAY_MS 1000
+/* A connected container that starts no ring for this long: what arrives for it is dropped. */
+#define SW_PAUSE_LIMIT_MS 1000
+#define SW_TICK_MS        100
+
+struct sw_container {
+	struct switch_ctx *sw;
+	const struct cfg_container *conf;
+	struct vh_port *vport;
+	struct sw_lane *lanes[CFG_MAX_PAIRS];
+	uint16_t nb_lanes;
+	bool changed; /* atomic: librte_vhost's threads set it, the control thread clears it */
+	uint64_t restart_at; /* timer cycles; 0: the socket is open */
+	uint64_t nb_resets;
+	const char *last_reset; /* why, NULL if never */
+	struct vh_rate rate;
+};
+
+struct switch_ctx {
+	const struct cfg *cfg;
+	pthread_t control;
+	struct sw_requests requests;
+	bool quit;
+
+	unsigned int nb_workers;
+	struct sw_worker *workers;
+	unsigned int nb_ports;
+	struct pmd_port *ports[CFG_MAX_PORTS];
+	unsigned int nb_lanes;
+	struct sw_lane **lanes;
+	unsigned int nb_containers;
+	struct sw_container *containers;
+};
+
+/* eal.c: starts EAL for this configuration. Returns 0 or -errno, logged. Main thread, once. */
+int sw_eal_init(const struct cfg *cfg, const char *argv0);
+
+/*
+ * setup.c: ports, lanes, containers. Both start functions try everything and report every failure;
+ * they return the number of failures. Teardown undoes whatever has been done, in reverse order.
+ */
+int sw_setup_init(struct switch_ctx *sw, const struct cfg *cfg);
+unsigned int sw_setup_ports(struct switch_ctx *sw);
+unsigned int sw_setup_containers(struct switch_ctx *sw);
+int sw_setup_workers(struct switch_ctx *sw);
+void sw_teardown(struct switch_ctx *sw);
+
+/* container.c: the control thread's care for one container. */
+int sw_container_open(struct switch_ctx *sw, struct sw_container *c);
+void sw_container_close(struct sw_container *c);
+void sw_container_changed(struct sw_container *c);
+void sw_container_tick(struct sw_container *c);
+
+/* control.c: the control thread's loop, until SIGTERM or SIGINT. */
+int sw_control_run(struct switch_ctx *sw);
+
+#endif /* SWITCH_SWITCH_H */
