@@ -63,7 +63,7 @@ static unsigned int unreadable(const char *path, int rc, FILE *errs)
 {
 	cfg_print_path(path, errs);
 	if (rc == -EFBIG)
-		fprintf(errs, ": found more than %d bytes; allowed at most that\n", CFG_MAX_FILE);
+		fprintf(errs, ": found more than %zu bytes; allowed at most that\n", CFG_MAX_FILE);
 	else
 		fprintf(errs, ": cannot be read: %s\n", strerror(-rc));
 	return 1;

@@ -16,13 +16,13 @@
 #include <stdio.h>
 #include <sys/types.h>
 
-#define CFG_NAME_LEN       32  /* port and container names, with the terminating 0 */
+#define CFG_NAME_LEN       32 /* port and container names, with the terminating 0 */
 #define CFG_SOCKET_LEN     108 /* sizeof(sun_path): 107 bytes and a 0 */
 #define CFG_MAX_WORKERS    64
 #define CFG_MAX_PORTS      32 /* RTE_MAX_ETHPORTS of Debian's build */
 #define CFG_MAX_CONTAINERS 256
 #define CFG_MAX_QUEUES     256 /* Rx queues of one port */
-#define CFG_MAX_PAIRS      16  /* queue pairs of one container */
+#define CFG_MAX_PAIRS      16 /* queue pairs of one container */
 
 enum cfg_log_level {
 	CFG_LOG_ERROR,
@@ -45,8 +45,8 @@ enum cfg_socket_mode {
 
 enum cfg_mapping {
 	CFG_MAPPING_AUTO, /* every direction that this version can map */
-	CFG_MAPPING_RX,	  /* receive only */
-	CFG_MAPPING_OFF,  /* always copy */
+	CFG_MAPPING_RX, /* receive only */
+	CFG_MAPPING_OFF, /* always copy */
 };
 
 struct cfg_switch {
@@ -55,13 +55,13 @@ struct cfg_switch {
 	enum cfg_log_level log_level;
 	enum cfg_hugepages hugepages;
 	unsigned int memory; /* MiB of DPDK memory */
-	char *instance;	     /* DPDK's file prefix: names /run/dpdk/<instance> */
-	char *eal_args;	     /* "" if none */
+	char *instance; /* DPDK's file prefix: names /run/dpdk/<instance> */
+	char *eal_args; /* "" if none */
 };
 
 struct cfg_port {
 	char name[CFG_NAME_LEN];
-	char *device;	 /* PCI address or vdev string, as given */
+	char *device; /* PCI address or vdev string, as given */
 	uint16_t queues; /* Rx/Tx queue pairs */
 	uint16_t mtu;
 	uint16_t rx_desc; /* descriptors of each Rx queue */
@@ -73,9 +73,9 @@ struct cfg_container {
 	char name[CFG_NAME_LEN];
 	char socket[CFG_SOCKET_LEN];
 	enum cfg_socket_mode socket_mode;
-	unsigned int port;    /* index into cfg.ports */
+	unsigned int port; /* index into cfg.ports */
 	uint16_t first_queue; /* ring pair i <-> queue first_queue + i of the port */
-	uint16_t queues;      /* ring pairs offered */
+	uint16_t queues; /* ring pairs offered */
 	enum cfg_mapping mapping;
 	uid_t socket_owner; /* (uid_t)-1: unchanged */
 	gid_t socket_group; /* (gid_t)-1: unchanged */

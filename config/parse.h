@@ -18,7 +18,8 @@
 #include "config/error.h"
 #include "config/table.h"
 
-#define CFG_MAX_FILE (1024 * 1024) /* bytes; far above any true file, far below any trouble */
+/* bytes; far above any true file, far below any trouble */
+#define CFG_MAX_FILE ((size_t)1024 * 1024)
 
 struct cfg_section {
 	struct cfg_section *next; /* in the order of the file */

@@ -141,7 +141,7 @@ int vh_port_start(struct vh_port *port)
 		VH_LOG(ERR, "%s: cannot register %s with librte_vhost", port->name, port->path);
 		return ret;
 	}
-	vh_ports_add(port);
+	vh_reg_add(port);
 	pthread_mutex_lock(&port->lock);
 	port->registered = true;
 	port->closing = false;
@@ -190,7 +190,7 @@ void vh_port_stop(struct vh_port *port)
 	/* Spins while a callback is busy: with `closing` set, callbacks end without waiting for us.
 	 */
 	rte_vhost_driver_unregister(port->path);
-	vh_ports_remove(port);
+	vh_reg_remove(port);
 	vh_port_drop_connections(port);
 	port->registered = false;
 }

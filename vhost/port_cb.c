@@ -17,75 +17,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/queue.h>
 #include <unistd.h>
 
 #include "vhost/port_priv.h"
 #include "vhost/proto.h"
 #include "vhost/sigbus.h"
-
-/* RTE_MAX_VHOST_DEVICE of every release so far; a larger vid is refused. */
-#define MAX_VIDS 1024
-
-/* Which port a path belongs to, and which connection a vid is. */
-static struct {
-	pthread_mutex_t lock; /* taken before no other lock */
-	struct vh_port *ports[MAX_VIDS];
-	unsigned int nb_ports;
-	struct vh_conn *conns[MAX_VIDS];
-} reg = { .lock = PTHREAD_MUTEX_INITIALIZER };
-
-void vh_ports_add(struct vh_port *port)
-{
-	pthread_mutex_lock(&reg.lock);
-	/* librte_vhost takes at most 1024 sockets (MAX_VHOST_SOCKET), so there is room. */
-	if (reg.nb_ports < MAX_VIDS)
-		reg.ports[reg.nb_ports++] = port;
-	pthread_mutex_unlock(&reg.lock);
-}
-
-void vh_ports_remove(struct vh_port *port)
-{
-	pthread_mutex_lock(&reg.lock);
-	for (unsigned int i = 0; i < reg.nb_ports; i++) {
-		if (reg.ports[i] == port) {
-			reg.ports[i] = reg.ports[--reg.nb_ports];
-			break;
-		}
-	}
-	pthread_mutex_unlock(&reg.lock);
-}
-
-static struct vh_port *port_by_path(const char *path)
-{
-	struct vh_port *port = NULL;
-
-	pthread_mutex_lock(&reg.lock);
-	for (unsigned int i = 0; i < reg.nb_ports && port == NULL; i++)
-		if (strcmp(reg.ports[i]->path, path) == 0)
-			port = reg.ports[i];
-	pthread_mutex_unlock(&reg.lock);
-	return port;
-}
-
-static struct vh_conn *conn_by_vid(int vid)
-{
-	struct vh_conn *conn;
-
-	if (vid < 0 || vid >= MAX_VIDS)
-		return NULL;
-	pthread_mutex_lock(&reg.lock);
-	conn = reg.conns[vid];
-	pthread_mutex_unlock(&reg.lock);
-	return conn;
-}
-
-static void set_conn(int vid, struct vh_conn *conn)
-{
-	pthread_mutex_lock(&reg.lock);
-	reg.conns[vid] = conn;
-	pthread_mutex_unlock(&reg.lock);
-}
 
 static uint32_t all_pairs(const struct vh_conn *conn)
 {
@@ -308,7 +244,7 @@ static uint32_t message_scope(const struct vh_conn *conn, const struct vh_msg *m
 
 static enum rte_vhost_msg_result pre_msg(int vid, void *arg)
 {
-	struct vh_conn *conn = conn_by_vid(vid);
+	struct vh_conn *conn = vh_reg_conn(vid);
 	struct vh_msg *msg = arg;
 	uint32_t scope;
 
@@ -340,7 +276,7 @@ static enum rte_vhost_msg_result pre_msg(int vid, void *arg)
 
 static enum rte_vhost_msg_result post_msg(int vid, void *arg)
 {
-	struct vh_conn *conn = conn_by_vid(vid);
+	struct vh_conn *conn = vh_reg_conn(vid);
 	const struct vh_msg *msg = arg;
 	uint32_t scope;
 
@@ -377,9 +313,9 @@ static int new_connection(int vid)
 	struct vh_conn *conn;
 	int ret = -1;
 
-	if (vid >= MAX_VIDS || rte_vhost_get_ifname(vid, path, sizeof(path)) != 0)
+	if (vid >= VH_MAX_VIDS || rte_vhost_get_ifname(vid, path, sizeof(path)) != 0)
 		return -1;
-	port = port_by_path(path);
+	port = vh_reg_port(path);
 	if (port == NULL)
 		return -1;
 	conn = conn_create(port, vid);
@@ -407,7 +343,7 @@ static int new_connection(int vid)
 		return ret;
 	}
 
-	set_conn(vid, conn);
+	vh_reg_set_conn(vid, conn);
 	rte_vhost_extern_callback_register(vid, &extern_ops, NULL);
 	if (port->standby == conn)
 		VH_LOG_LIMITED(&port->rate, WARNING,
@@ -420,7 +356,7 @@ static int new_connection(int vid)
 /* A ring became ready (librte_vhost: addresses, kick and call eventfd, enabled) or ceased to be. */
 static int vring_state_changed(int vid, uint16_t ring, int enable)
 {
-	struct vh_conn *conn = conn_by_vid(vid);
+	struct vh_conn *conn = vh_reg_conn(vid);
 
 	if (conn == NULL || ring >= 2u * conn->port->nb_pairs)
 		return 0;
@@ -436,7 +372,7 @@ static int vring_state_changed(int vid, uint16_t ring, int enable)
 
 static int new_device(int vid)
 {
-	struct vh_conn *conn = conn_by_vid(vid);
+	struct vh_conn *conn = vh_reg_conn(vid);
 
 	if (conn == NULL)
 		return -1;
@@ -449,7 +385,7 @@ static int new_device(int vid)
 
 static void destroy_device(int vid)
 {
-	struct vh_conn *conn = conn_by_vid(vid);
+	struct vh_conn *conn = vh_reg_conn(vid);
 
 	if (conn == NULL)
 		return;
@@ -466,7 +402,7 @@ static void conn_detach(struct vh_conn *conn)
 {
 	struct vh_port *port = conn->port;
 
-	set_conn(conn->vid, NULL);
+	vh_reg_set_conn(conn->vid, NULL);
 	pthread_mutex_lock(&port->lock);
 	conn->closed = true;
 	if (port->active == conn) {
@@ -480,7 +416,7 @@ static void conn_detach(struct vh_conn *conn)
 
 static void destroy_connection(int vid)
 {
-	struct vh_conn *conn = conn_by_vid(vid);
+	struct vh_conn *conn = vh_reg_conn(vid);
 	struct vh_port *port;
 
 	if (conn == NULL)
@@ -499,8 +435,8 @@ static void destroy_connection(int vid)
 
 void vh_port_drop_connections(struct vh_port *port)
 {
-	for (int vid = 0; vid < MAX_VIDS; vid++) {
-		struct vh_conn *conn = conn_by_vid(vid);
+	for (int vid = 0; vid < VH_MAX_VIDS; vid++) {
+		struct vh_conn *conn = vh_reg_conn(vid);
 
 		if (conn == NULL || conn->port != port)
 			continue;
