@@ -1,0 +1,56 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Every byte of every frame: veth -> vfringd -> testpmd macswap -> vfringd -> veth, mapped and copied."""
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'lib'))
+import wire
+from rig import Daemon, Netns, Testpmd, wait_for
+from tap import Tap
+
+SIZES = range(60, 1515)
+# Every receive and transmit path that virtio-user chooses on a split ring, by these arguments.
+PATHS = {
+    'in-order mergeable': '',
+    'in-order': 'mrg_rxbuf=0',
+    'mergeable': 'in_order=0',
+    'plain, 1024 entries': 'mrg_rxbuf=0,in_order=0,queue_size=1024',
+    'vectorized': 'mrg_rxbuf=0,in_order=0,vectorized=1',
+}
+
+
+def config(net, mapping):
+    return {
+        'switch': {'workers': 1, 'hugepages': 'off', 'memory': 128},
+        'port wire0': {'device': f'net_af_packet0,iface={net.host}'},
+        'container web0': {'socket': '{dir}/web0.sock', 'port': 'wire0', 'mapping': mapping},
+    }
+
+
+def working(d, mode):
+    c = d.telemetry('/vfring/containers,web0')
+    return c['rx_mode'] == mode and c['ring_pairs_working'] == 1
+
+
+def check_run(t, net, mapping, mode, path, arguments):
+    with Daemon(config(net, mapping)) as d, Testpmd(d.dir + '/web0.sock', vdev=arguments, lcores='0@0,1@0'):
+        wait_for(lambda: working(d, mode), 10, f'the ring to be {mode}')
+        for vlan in (None, 5):
+            kind = 'tagged' if vlan else 'untagged'
+            r = wire.echo_compare(net.peer, SIZES, vlan=vlan, netns=net.name)
+            t.ok(r['ok'], f'{mode}, {path}: {kind} frames of {SIZES[0]} to {SIZES[-1]} bytes come back unchanged', str(r))
+        c = d.telemetry('/vfring/containers,web0')
+        other = 'copied' if mode == 'mapped' else 'mapped'
+        t.ok(c['rx_packets'] == c['rx_' + mode] == c['tx_packets'] == 2 * len(SIZES) and c['rx_' + other] == 0,
+             f'{mode}, {path}: every packet is counted as {mode}', str(c))
+        if mode == 'mapped':
+            t.ok(c['rx_relocated'] == len(SIZES), f'{mode}, {path}: only tagged frames were moved', str(c))
+
+
+with Tap() as t, Netns('vft-contents', host='vft-c0') as net:
+    for path, arguments in PATHS.items():
+        t.run(check_run, t, net, 'auto', 'mapped', path, arguments, name=f'mapped, {path}')
+    for path in ('in-order mergeable', 'plain, 1024 entries'):
+        t.run(check_run, t, net, 'off', 'copied', path, PATHS[path], name=f'copied, {path}')
+sys.exit(t.status)

@@ -1,0 +1,98 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""A container that sleeps is woken, and one that polls is left alone: flags and EVENT_IDX, both directions."""
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'lib'))
+import vhost_user
+import wire
+from rig import Daemon, Netns, wait_for
+from tap import Tap
+
+ROUNDS = 300
+
+
+def config(net, mapping):
+    return {
+        'switch': {'workers': 1, 'hugepages': 'off', 'memory': 128},
+        'port wire0': {'device': f'net_af_packet0,iface={net.host}'},
+        'container web0': {'socket': '{dir}/web0.sock', 'port': 'wire0', 'mapping': mapping},
+    }
+
+
+def container(d):
+    return d.telemetry('/vfring/containers,web0')
+
+
+def notifications(t, net, mapping, features, kind):
+    name = f'{kind}, mapping = {mapping}'
+    with Daemon(config(net, mapping)) as d, vhost_user.Frontend(d.dir + '/web0.sock') as fe, \
+            wire.Wire(net.peer, net.name) as w:
+        # Near the end of the 16 bits, so that indices and events wrap on the way.
+        for ring in fe.rings:
+            ring.reset(65400)
+        fe.start(features)
+        rx, tx = fe.rx[0], fe.tx[0]
+        rx.post(size=2176)
+        wait_for(lambda: container(d)['rx_mode'] in ('mapped', 'copied'), 10, 'the ring to work')
+        frames = wire.Frames(w.mac)
+
+        missed = 0
+        for n in range(ROUNDS):
+            rx.arm()
+            w.send(frames.addresses + frames.make(n, 100))
+            missed += not rx.wait_call(2)
+            got = rx.receive(1, 2)
+            missed += len(got) != 1
+        t.ok(missed == 0, f'{name}: {ROUNDS} single packets, each one wakes the receiver', f'{missed} missed\n{container(d)}')
+
+        missed = 0
+        for n in range(ROUNDS):
+            tx.arm()
+            tx.send(frames.addresses + frames.make(n, 100))
+            missed += not tx.wait_call(2)
+            tx.complete()
+        t.ok(missed == 0, f'{name}: {ROUNDS} single packets, each completion wakes the sender', f'{missed} missed')
+
+        rx.disarm()
+        before = container(d)['rx_notifications']
+        for n in range(ROUNDS):
+            w.send(frames.addresses + frames.make(n, 100))
+            rx.receive(1, 2)
+        after = container(d)['rx_notifications']
+        # EVENT_IDX cannot say never: a disarmed ring may be called once in 65536.
+        t.ok(after - before <= 1, f'{name}: a receiver that polls is not called', f'{after - before} calls')
+
+
+def odd_call_fds(t, net):
+    """A call descriptor that is no eventfd, or a full one, must not stop the worker."""
+    with Daemon(config(net, 'auto')) as d, vhost_user.Frontend(d.dir + '/web0.sock') as fe, \
+            wire.Wire(net.peer, net.name) as w:
+        fe.start()
+        rx = fe.rx[0]
+        rx.post(size=2176)
+        wait_for(lambda: container(d)['rx_mode'] == 'mapped', 10, 'the ring to be mapped')
+        frames = wire.Frames(w.mac)
+        r, wr = os.pipe()
+        full = os.eventfd(0)
+        os.eventfd_write(full, 2**64 - 2)  # the next write would block
+        for what, fd in (('a pipe', wr), ('a full eventfd', full), ('none', -1)):
+            fe.set_vring_call(rx, fd)
+            fe.sync()
+            rx.raw_avail_flags(0)
+            good = 0
+            for n in range(100):
+                w.send(frames.addresses + frames.make(n, 100))
+                good += len(rx.receive(1, 2))
+            t.ok(good == 100, f'call descriptor: {what}: packets flow', f'{good}\n{d.tail()}')
+        for fd in (r, wr, full):
+            os.close(fd)
+
+
+with Tap() as t, Netns('vft-notify', host='vft-n0') as net:
+    for mapping in ('auto', 'off'):
+        t.run(notifications, t, net, mapping, vhost_user.DEFAULT_FEATURES, 'flags', name='flags')
+        t.run(notifications, t, net, mapping, vhost_user.DEFAULT_FEATURES | vhost_user.EVENT_IDX, 'EVENT_IDX', name='EVENT_IDX')
+    t.run(odd_call_fds, t, net)
+sys.exit(t.status)
