@@ -179,22 +179,20 @@ static void restart(struct sw_container *c)
 static void tick_lane(struct sw_container *c, struct sw_lane *lane)
 {
 	const char *why = NULL;
+	enum sw_care care = sw_lane_care(lane, &why);
 
-	switch (sw_lane_care(lane, &why)) {
-	case SW_CARE_RESET:
+	if (care == SW_CARE_RESET) {
 		reset(c, why);
 		return;
-	case SW_CARE_COPY:
+	}
+	if (care == SW_CARE_COPY)
 		SW_LOG(NOTICE, "%s: ring pair %u can no longer be mapped: %s", c->conf->name,
 			lane->pair_index, why);
-		/* fall through */
-	case SW_CARE_REMAP:
+	if (care != SW_CARE_NONE) {
 		sw_lane_stop(c->sw, lane);
 		if (sw_lane_start(c->sw, lane, &why) == -EINVAL)
 			reset(c, why);
 		return;
-	case SW_CARE_NONE:
-		break;
 	}
 	if (lane->state == SW_LANE_PAUSED &&
 		rte_get_timer_cycles() - lane->paused_since > ms_to_cycles(SW_PAUSE_LIMIT_MS))

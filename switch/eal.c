@@ -167,7 +167,8 @@ int sw_eal_init(const struct cfg *cfg, const char *argv0)
 		goto free;
 	}
 
-	/* systemd's variable moves the telemetry socket; vfringctl looks where EAL has it by default. */
+	/* systemd's variable moves the telemetry socket; vfringctl looks where EAL has it by
+	 * default. */
 	unsetenv("RUNTIME_DIRECTORY");
 	rte_openlog_stream(stderr);
 	set_log_levels(cfg->sw.log_level);

@@ -226,20 +226,14 @@ static uint32_t message_scope(const struct vh_conn *conn, const struct vh_msg *m
 	/* state and addr have the index in the same place */
 	uint32_t pair = msg->payload.state.index / 2;
 
-	switch (info != NULL ? info->take_back : VH_SCOPE_NONE) {
-	case VH_SCOPE_ALL:
+	if (info == NULL || info->take_back == VH_SCOPE_NONE)
+		return 0;
+	if (info->take_back == VH_SCOPE_ALL)
 		return all_pairs(conn);
-	case VH_SCOPE_DISABLE:
-		if (msg->payload.state.num != 0)
-			return 0;
-		/* fall through */
-	case VH_SCOPE_RING:
-		/* The library takes indices up to 255; rings that we did not offer do not exist. */
-		return pair < conn->port->nb_pairs ? 1u << pair : 0;
-	case VH_SCOPE_NONE:
-		break;
-	}
-	return 0;
+	if (info->take_back == VH_SCOPE_DISABLE && msg->payload.state.num != 0)
+		return 0;
+	/* The library takes indices up to 255; rings that we did not offer do not exist. */
+	return pair < conn->port->nb_pairs ? 1u << pair : 0;
 }
 
 static enum rte_vhost_msg_result pre_msg(int vid, void *arg)
