@@ -135,16 +135,14 @@ static bool relocate(struct pmd_rxpool *pool, struct rte_mbuf *m)
 		return false;
 	if (stripped) {
 		uint8_t macs[2 * RTE_ETHER_ADDR_LEN];
-		struct rte_vlan_hdr *tag;
+		rte_be16_t tag[2] = { RTE_BE16(RTE_ETHER_TYPE_VLAN),
+			rte_cpu_to_be_16(m->vlan_tci) };
 
 		memcpy(macs, data, sizeof(macs));
 		memmove(want + sizeof(macs) + RTE_VLAN_HLEN, data + sizeof(macs),
 			m->data_len - sizeof(macs));
 		memcpy(want, macs, sizeof(macs));
-		want[12] = RTE_ETHER_TYPE_VLAN >> 8;
-		want[13] = RTE_ETHER_TYPE_VLAN & 0xff;
-		tag = (struct rte_vlan_hdr *)(want + 14);
-		tag->vlan_tci = rte_cpu_to_be_16(m->vlan_tci);
+		memcpy(want + sizeof(macs), tag, sizeof(tag));
 	} else {
 		memmove(want, data, m->data_len);
 	}

@@ -245,7 +245,8 @@ static enum rte_vhost_msg_result pre_msg(int vid, void *arg)
 	if (conn == NULL)
 		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
 	if (msg->request == VH_REQ_GET_QUEUE_NUM) {
-		/* rte_vhost_driver_set_max_queue_num() came only after 22.11 */
+		/* rte_vhost_driver_set_max_queue_num() came in 23.07, and not for vhost-user
+		 * from 24.11 */
 		msg->payload.u64 = conn->port->nb_pairs;
 		msg->size = sizeof(msg->payload.u64);
 		return RTE_VHOST_MSG_RESULT_REPLY;

@@ -6,9 +6,8 @@
 #ifndef VHOST_PROTO_H
 #define VHOST_PROTO_H
 
+#include <stddef.h>
 #include <stdint.h>
-
-#include <rte_common.h>
 
 enum vh_request {
 	VH_REQ_SET_FEATURES = 2,
@@ -39,7 +38,7 @@ struct vh_msg {
 			uint32_t flags;
 		} addr; /* VRING_ADDR: its first fields */
 	} payload;
-} __rte_packed;
+} __attribute__((packed)); /* __rte_packed changed its place in 25.03 */
 
 _Static_assert(offsetof(struct vh_msg, payload) == 12, "vhost-user header is 12 bytes");
 
