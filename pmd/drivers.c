@@ -10,8 +10,8 @@
  * stop; buffers come from rte_mbuf_raw_alloc/rte_pktmbuf_alloc on the queue's own pool; one
  * segment.
  *
- * net_af_packet: needs 22.11.8 (before, VLAN reinsertion broke the mbuf); takes a buffer only when
- * a packet is there.
+ * net_af_packet: needs 22.11.8 or 24.11.2 (before, stopping the device closed its sockets); takes a
+ * buffer only when a packet is there.
  */
 static const struct pmd_driver drivers[] = {
 	{ "net_af_packet", PMD_TESTED, false },

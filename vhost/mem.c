@@ -60,6 +60,8 @@ static int map_region(struct vh_mem *mem, const struct vh_mem_desc *d, const cha
 		*why = "cannot map the region";
 		return -errno;
 	}
+	/* A core dump of ours is no place for the container's memory. */
+	madvise(map, d->map_size, MADV_DONTDUMP);
 	mem->watch[i] = vh_sigbus_watch(map, d->map_size);
 	if (mem->watch[i] < 0) {
 		munmap(map, d->map_size);
