@@ -22,6 +22,7 @@ struct pmd_driver {
 	 * nb_rx_desc buffers before the queue can start on it.
 	 */
 	bool prefills;
+	bool (*usable)(void); /* NULL, or whether the loaded DPDK's version of it will do */
 };
 
 /* NULL: not on the list. Any thread. */
