@@ -11,15 +11,20 @@
 #include "switch/stats.h"
 #include "switch/switch.h"
 
+void sw_control_signals(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGUSR1);
+}
+
+/* Blocked in main() before the first thread was made: they arrive here only. */
 static int open_signalfd(void)
 {
 	sigset_t set;
 
-	/* Blocked in main() before the first thread was made: they arrive here only. */
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGUSR1);
+	sw_control_signals(&set);
 	return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 

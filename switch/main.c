@@ -49,10 +49,7 @@ static int block_signals(void)
 {
 	sigset_t set;
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGUSR1);
+	sw_control_signals(&set);
 	signal(SIGPIPE, SIG_IGN); /* a telemetry client that hangs up */
 	return sigprocmask(SIG_BLOCK, &set, NULL);
 }

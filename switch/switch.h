@@ -10,6 +10,7 @@
 #define SWITCH_SWITCH_H
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -79,5 +80,7 @@ void sw_container_tick(struct sw_container *c);
 
 /* control.c: the control thread's loop, until SIGTERM or SIGINT. */
 int sw_control_run(struct switch_ctx *sw);
+/* The signals that the loop reads: to be blocked before the first thread is made. */
+void sw_control_signals(sigset_t *set);
 
 #endif /* SWITCH_SWITCH_H */

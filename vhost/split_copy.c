@@ -79,53 +79,49 @@ struct cursor {
 	uint32_t off;
 };
 
-static void copy_in(struct cursor *cur, const uint8_t *src, uint32_t len)
+/* The next piece of at most `len` bytes, and past it. */
+static uint8_t *advance(struct cursor *cur, uint32_t len, uint32_t *n)
 {
-	while (len > 0) {
-		const struct vh_chunk *chunk = &cur->c->chunk[cur->i];
-		uint32_t n = RTE_MIN(len, chunk->len - cur->off);
+	const struct vh_chunk *chunk = &cur->c->chunk[cur->i];
+	uint8_t *addr = chunk->addr + cur->off;
 
-		rte_memcpy(chunk->addr + cur->off, src, n);
-		src += n;
-		len -= n;
-		cur->off += n;
-		if (cur->off == chunk->len) {
-			cur->i++;
-			cur->off = 0;
-		}
+	*n = RTE_MIN(len, chunk->len - cur->off);
+	cur->off += *n;
+	if (cur->off == chunk->len) {
+		cur->i++;
+		cur->off = 0;
 	}
+	return addr;
 }
 
-static void skip(struct cursor *cur, uint32_t len)
+static void copy_in(struct cursor *cur, const uint8_t *src, uint32_t len)
 {
-	while (len > 0) {
-		const struct vh_chunk *chunk = &cur->c->chunk[cur->i];
-		uint32_t n = RTE_MIN(len, chunk->len - cur->off);
+	uint32_t n;
 
-		len -= n;
-		cur->off += n;
-		if (cur->off == chunk->len) {
-			cur->i++;
-			cur->off = 0;
-		}
+	for (; len > 0; src += n, len -= n) {
+		uint8_t *dst = advance(cur, len, &n);
+
+		rte_memcpy(dst, src, n);
 	}
 }
 
 static void copy_out(struct cursor *cur, uint8_t *dst, uint32_t len)
 {
-	while (len > 0) {
-		const struct vh_chunk *chunk = &cur->c->chunk[cur->i];
-		uint32_t n = RTE_MIN(len, chunk->len - cur->off);
+	uint32_t n;
 
-		rte_memcpy(dst, chunk->addr + cur->off, n);
-		dst += n;
-		len -= n;
-		cur->off += n;
-		if (cur->off == chunk->len) {
-			cur->i++;
-			cur->off = 0;
-		}
+	for (; len > 0; dst += n, len -= n) {
+		const uint8_t *src = advance(cur, len, &n);
+
+		rte_memcpy(dst, src, n);
 	}
+}
+
+static void skip(struct cursor *cur, uint32_t len)
+{
+	uint32_t n;
+
+	for (; len > 0; len -= n)
+		advance(cur, len, &n);
 }
 
 /* The receive buffers of one packet: MRG_RXBUF may need several. */
