@@ -33,7 +33,7 @@ enum cfg_log_level {
 };
 
 enum cfg_hugepages {
-	CFG_HUGEPAGES_AUTO, /* use them if the host has free ones, else do without */
+	CFG_HUGEPAGES_AUTO, /* use them if the host has enough free ones, else do without */
 	CFG_HUGEPAGES_ON,
 	CFG_HUGEPAGES_OFF,
 };

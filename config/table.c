@@ -51,7 +51,7 @@ const struct cfg_kind_info cfg_kinds[CFG_NB_KINDS] = {
 		  .help = "least important message that is still logged" },
 		{ .name = "hugepages", .type = CFG_TYPE_WORD, .words = hugepages, .def = "auto",
 		  FIELD(cfg_switch, hugepages),
-		  .help = "memory in hugepages; auto: if the host has free ones" },
+		  .help = "memory in hugepages; auto: if the host has enough free ones" },
 		{ .name = "memory", .type = CFG_TYPE_NUMBER, .min = 64, .max = 1048576, .def = "256",
 		  FIELD(cfg_switch, memory),
 		  .help = "DPDK's memory in MiB" },

@@ -41,31 +41,31 @@ static __rte_format_printf(2, 3) void add(struct args *a, const char *fmt, ...)
 	a->argv[a->argc] = NULL;
 }
 
-/* Any huge page of any size that nobody has taken. */
-static bool free_hugepages(void)
+/* MiB of huge pages, of any size, that nobody has taken. */
+static unsigned long free_hugepages(void)
 {
 	DIR *dir = opendir("/sys/kernel/mm/hugepages");
-	bool found = false;
+	unsigned long total_kib = 0, kib, nb;
 	struct dirent *e;
 
 	if (dir == NULL)
-		return false;
-	while (!found && (e = readdir(dir)) != NULL) {
+		return 0;
+	while ((e = readdir(dir)) != NULL) {
 		char path[512];
-		unsigned long nb = 0;
 
-		if (strncmp(e->d_name, "hugepages-", 10) != 0)
+		if (sscanf(e->d_name, "hugepages-%lukB", &kib) != 1)
 			continue;
 		snprintf(path, sizeof(path), "/sys/kernel/mm/hugepages/%s/free_hugepages",
 			e->d_name);
 		FILE *f = fopen(path, "re");
 		if (f == NULL)
 			continue;
-		found = fscanf(f, "%lu", &nb) == 1 && nb > 0;
+		if (fscanf(f, "%lu", &nb) == 1)
+			total_kib += nb * kib;
 		fclose(f);
 	}
 	closedir(dir);
-	return found;
+	return total_kib / 1024;
 }
 
 static bool is_worker_cpu(const struct cfg *cfg, unsigned int cpu)
@@ -144,7 +144,7 @@ int sw_eal_init(const struct cfg *cfg, const char *argv0)
 {
 	struct args a = { .argc = 0 };
 	bool huge = cfg->sw.hugepages == CFG_HUGEPAGES_ON ||
-		(cfg->sw.hugepages == CFG_HUGEPAGES_AUTO && free_hugepages());
+		(cfg->sw.hugepages == CFG_HUGEPAGES_AUTO && free_hugepages() >= cfg->sw.memory);
 	int ret;
 
 	add(&a, "%s", argv0);
