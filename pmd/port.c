@@ -179,9 +179,14 @@ static int start(struct pmd_port *port)
 	}
 	port->started = true;
 	/* Nothing announces the ability to stop one queue: try it while nobody uses it. */
-	port->stops_queues = rte_eth_dev_rx_queue_stop(port->port_id, 0) == 0 &&
-		rte_eth_dev_rx_queue_start(port->port_id, 0) == 0;
-	return 0;
+	port->stops_queues = rte_eth_dev_rx_queue_stop(port->port_id, 0) == 0;
+	if (!port->stops_queues)
+		return 0;
+	ret = rte_eth_dev_rx_queue_start(port->port_id, 0);
+	if (ret < 0)
+		PMD_LOG(ERR, "%s: cannot start Rx queue 0 again: %s", port->name,
+			rte_strerror(-ret));
+	return ret;
 }
 
 static void free_port(struct pmd_port *port)
@@ -305,6 +310,9 @@ int pmd_queue_start(struct pmd_port *port, uint16_t queue)
 	if (ret < 0) {
 		PMD_LOG(ERR, "%s: cannot start Rx queue %u: %s", port->name, queue,
 			rte_strerror(-ret));
+		/* On host buffers it has to start; what is wrong is more than a ring without
+		 * buffers. */
+		port->stuck = port->queues[queue].pool->vr == NULL;
 		return ret;
 	}
 	port->started = true;

@@ -148,6 +148,7 @@ static int create_mempool(
 	if (ret < 0)
 		return ret;
 	rte_mempool_obj_iter(pool->mp, learn_header, pool);
+	pool->reciprocal = pool->stride ? UINT32_MAX / pool->stride + 1 : 0;
 	if (ret != (int)nb_slots || pool->mp->nb_mem_chunks != 1 || pool->stride == 0)
 		return -ENOMEM; /* memory too fragmented for one array of headers */
 	return 0;

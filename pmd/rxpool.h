@@ -71,6 +71,7 @@ struct pmd_rxpool {
 	struct pmd_slot *slots;
 	uint8_t *headers; /* the first mbuf header; the others follow at a constant stride */
 	uint32_t stride;
+	uint32_t reciprocal; /* of stride, times 2^32 */
 	uint32_t buf_size; /* frame bytes that the NIC queue may write into a buffer */
 	uint16_t mask; /* slots - 1 */
 	uint16_t head;

@@ -14,7 +14,10 @@ void pmd_rxpool_return_split(struct pmd_rxpool *pool, struct rte_mbuf *m);
 /* The slot that a header of this pool stands for. */
 static inline uint16_t pmd_rxpool_index(const struct pmd_rxpool *pool, const struct rte_mbuf *m)
 {
-	return (uint16_t)((uint32_t)((const uint8_t *)m - pool->headers) / pool->stride);
+	uint64_t off = (uint64_t)((const uint8_t *)m - pool->headers);
+
+	/* off is a multiple of stride and below 2^23, so rounding up the reciprocal is exact. */
+	return (uint16_t)((off * pool->reciprocal) >> 32);
 }
 
 #endif /* PMD_RXPOOL_PRIV_H */

@@ -113,7 +113,11 @@ static bool fill_gap(struct pmd_rxpool *pool, uint16_t pos, struct pmd_rx_stats 
 	while (pool->tail != pos) {
 		struct rte_mbuf *m = pmd_rxpool_header(pool, pool->tail);
 
-		memset((uint8_t *)m->buf_addr + RTE_PKTMBUF_HEADROOM, 0, PMD_MIN_FRAME);
+		uint8_t *data = (uint8_t *)m->buf_addr + RTE_PKTMBUF_HEADROOM;
+
+		/* A driver may have used the room in front before it gave the buffer back. */
+		write_header(data - pool->vr->hdr_len, pool->vr->hdr_len);
+		memset(data, 0, PMD_MIN_FRAME);
 		complete(pool, PMD_MIN_FRAME);
 		stats->fillers++;
 	}
@@ -157,6 +161,7 @@ static void publish_odd(struct pmd_rxpool *pool, struct rte_mbuf *m, struct pmd_
 {
 	if (m->pool != pool->mp || !RTE_MBUF_DIRECT(m)) {
 		pmd_rxpool_set_fault(pool, PMD_RX_FAULT_FOREIGN);
+		stats->drop_order++;
 		rte_pktmbuf_free(m);
 		return;
 	}
@@ -176,6 +181,7 @@ static void publish_odd(struct pmd_rxpool *pool, struct rte_mbuf *m, struct pmd_
 
 	if (pool->slots[index].state != PMD_SLOT_OUT) {
 		pmd_rxpool_set_fault(pool, PMD_RX_FAULT_FOREIGN);
+		stats->drop_order++;
 		return; /* not ours to free: it is not on loan */
 	}
 	if (pos != pool->tail && !fill_gap(pool, pos, stats)) {

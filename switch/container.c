@@ -17,25 +17,29 @@ static uint64_t ms_to_cycles(uint64_t ms)
 
 struct take_back_arg {
 	struct sw_container *container;
+	struct vh_conn *conn;
 	uint32_t pairs;
 };
+
+/* Whatever was wrong with the buffers: the next start is a new chance. */
+static void forgive(struct sw_container *c)
+{
+	for (uint16_t i = 0; i < c->nb_lanes; i++)
+		c->lanes[i]->never_map = NULL;
+}
 
 static int take_back_pairs(void *ctx, void *arg)
 {
 	struct take_back_arg *a = arg;
-	int ret = 0;
+	struct sw_lane *lanes[CFG_MAX_PAIRS];
+	unsigned int nb = 0;
 
-	for (uint16_t i = 0; i < a->container->nb_lanes; i++) {
-		struct sw_lane *lane = a->container->lanes[i];
-
-		if (!(a->pairs & (1u << i)))
-			continue;
-		int err = sw_lane_stop(ctx, lane);
-		if (err < 0)
-			ret = err;
-		/* Whatever was wrong with the buffers: the next start is a new chance. */
-		lane->never_map = NULL;
-	}
+	/* Those of that connection: a late request must not hit the one that has moved up since. */
+	for (uint16_t i = 0; i < a->container->nb_lanes; i++)
+		if ((a->pairs & (1u << i)) && a->container->lanes[i]->pair.conn == a->conn)
+			lanes[nb++] = a->container->lanes[i];
+	int ret = sw_lanes_stop(ctx, lanes, nb);
+	forgive(a->container);
 	return ret;
 }
 
@@ -44,16 +48,16 @@ static bool port_closing(void *arg)
 	return vh_port_is_closing(arg);
 }
 
-static int op_take_back(struct vh_port *port, uint32_t pairs)
+static int op_take_back(struct vh_port *port, struct vh_conn *conn, uint32_t pairs)
 {
 	struct sw_container *c = port->arg;
-	struct take_back_arg arg = { .container = c, .pairs = pairs };
+	struct take_back_arg arg = { .container = c, .conn = conn, .pairs = pairs };
 
 	/* Client-mode start and unregister run callbacks in the control thread itself. */
 	if (pthread_equal(c->sw->control, pthread_self()))
 		return take_back_pairs(c->sw, &arg);
 	return sw_request_wait(&c->sw->requests, take_back_pairs, c->sw, &arg, sizeof(arg), NULL,
-		port_closing, port, SW_TAKE_BACK_LIMIT_MS);
+		port_closing, port, VH_TAKE_BACK_LIMIT_MS);
 }
 
 static void op_changed(struct vh_port *port)
@@ -101,8 +105,8 @@ int sw_container_open(struct switch_ctx *sw, struct sw_container *c)
 static void stop_port(struct sw_container *c)
 {
 	vh_port_closing(c->vport);
-	for (uint16_t i = 0; i < c->nb_lanes; i++)
-		sw_lane_stop(c->sw, c->lanes[i]);
+	sw_lanes_stop(c->sw, c->lanes, c->nb_lanes);
+	forgive(c);
 	/*
 	 * A callback may be waiting for us, and unregister waits for it. What was posted before the
 	 * port was closing is answered here; nothing is posted after that (port_closing).
@@ -189,7 +193,7 @@ static void tick_lane(struct sw_container *c, struct sw_lane *lane)
 		SW_LOG(NOTICE, "%s: ring pair %u can no longer be mapped: %s", c->conf->name,
 			lane->pair_index, why);
 	if (care != SW_CARE_NONE) {
-		sw_lane_stop(c->sw, lane);
+		sw_lanes_stop(c->sw, &lane, 1);
 		if (sw_lane_start(c->sw, lane, &why) == -EINVAL)
 			reset(c, why);
 		return;

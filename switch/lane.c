@@ -11,6 +11,9 @@
 #include "switch/switch.h"
 #include "vhost/split.h"
 
+#define RESTART_WINDOW_SEC 10
+#define MAX_RESTARTS       20
+
 static const char *const state_names[SW_LANE_STATES] = {
 	[SW_LANE_DRAIN] = "drain",
 	[SW_LANE_PAUSED] = "paused",
@@ -91,6 +94,23 @@ static uint16_t wanted_at_start(const struct sw_lane *lane)
 	return lane->port->driver->prefills ? lane->port->rx_desc : 0;
 }
 
+/*
+ * Mapping stops the device for a moment where single queues cannot be stopped. A container that
+ * comes and goes all the time must not cost its neighbours theirs.
+ */
+static bool restarts_too_often(struct sw_lane *lane)
+{
+	uint64_t now = rte_get_timer_cycles();
+
+	if (pmd_port_stops_queues(lane->port) || lane->port->nb_queues == 1)
+		return false;
+	if (now - lane->window_start > RESTART_WINDOW_SEC * rte_get_timer_hz()) {
+		lane->window_start = now;
+		lane->window_starts = 0;
+	}
+	return ++lane->window_starts > MAX_RESTARTS;
+}
+
 /* Why the ring cannot be mapped, or NULL. The ring is at rest. */
 static const char *map_obstacle(struct sw_lane *lane)
 {
@@ -106,18 +126,18 @@ static const char *map_obstacle(struct sw_lane *lane)
 	/* DESIGN, invariant 4: never more than half the ring on loan to the NIC. */
 	if (lane->pair.rx.mask + 1u < 2u * lane->port->rx_desc)
 		return "ring has less than twice rx_desc entries";
+	if (restarts_too_often(lane))
+		return "restarted too often for its neighbours on the port";
 	fit = pmd_rxpool_try(lane->pool, &lane->pair.rx, wanted_at_start(lane));
 	return fit == VH_FIT ? NULL : vh_fit_str(fit);
 }
 
-/* Out of the plans, and nobody looks any more. */
-static int withdraw(struct switch_ctx *sw, struct sw_lane *lane, bool whole_device)
+static void pause_lane(struct switch_ctx *sw, struct sw_lane *lane, bool whole_device)
 {
 	lane->state = SW_LANE_PAUSED;
 	lane->paused_since = rte_get_timer_cycles();
 	if (whole_device)
 		suspend_siblings(sw, lane, true);
-	return sw_plans_publish(sw, true);
 }
 
 int sw_lane_start(struct switch_ctx *sw, struct sw_lane *lane, const char **why)
@@ -134,7 +154,10 @@ int sw_lane_start(struct switch_ctx *sw, struct sw_lane *lane, const char **why)
 	const char *obstacle = ret == 0 ? map_obstacle(lane) : NULL;
 	bool map = ret == 0 && obstacle == NULL;
 	if (lane->state == SW_LANE_DRAIN || map) {
-		int err = withdraw(sw, lane, map);
+		int err;
+
+		pause_lane(sw, lane, map);
+		err = sw_plans_publish(sw, true);
 		if (err < 0) {
 			park(sw, lane, "a worker does not let go");
 			return err;
@@ -180,36 +203,60 @@ static void drop_waiting(struct sw_lane *lane)
 	}
 }
 
-int sw_lane_stop(struct switch_ctx *sw, struct sw_lane *lane)
+/* Second half of taking back: no worker looks at the lane any more. */
+static int finish_stop(struct switch_ctx *sw, struct sw_lane *lane, bool mapped)
 {
-	bool mapped = lane->state == SW_LANE_MAPPED;
-	int ret;
+	int ret = 0;
 
-	assert_control(sw);
-	if (lane->state == SW_LANE_PARKED)
-		return -EIO;
-	if (lane->state != SW_LANE_MAPPED && lane->state != SW_LANE_COPIED)
-		return 0;
-
-	ret = withdraw(sw, lane, mapped);
-	if (ret < 0) {
-		park(sw, lane, "a worker does not let go of the ring");
-		return ret;
-	}
 	drop_waiting(lane);
-	if (mapped) {
+	if (mapped)
 		ret = swap_backing(lane, NULL);
-		if (ret < 0) {
-			park(sw, lane, "the NIC does not let go of the ring");
-			return ret;
-		}
-		suspend_siblings(sw, lane, false);
+	if (ret < 0) {
+		park(sw, lane, "the NIC does not let go of the ring");
+		return ret;
 	}
 	vh_port_pair_stopped(&lane->pair, lane->pair_index);
 	lane->why_copied = NULL;
 	SW_LOG(DEBUG, "%s: ring pair %u taken back", lane->container->conf->name, lane->pair_index);
+	return 0;
+}
+
+int sw_lanes_stop(struct switch_ctx *sw, struct sw_lane *const *lanes, unsigned int nb)
+{
+	bool mapped[CFG_MAX_PAIRS] = { false };
+	uint32_t stopping = 0;
+	int ret, result = 0;
+
+	assert_control(sw);
+	RTE_VERIFY(nb <= CFG_MAX_PAIRS);
+	for (unsigned int i = 0; i < nb; i++) {
+		if (lanes[i]->state == SW_LANE_PARKED)
+			result = -EIO;
+		if (lanes[i]->state != SW_LANE_MAPPED && lanes[i]->state != SW_LANE_COPIED)
+			continue;
+		mapped[i] = lanes[i]->state == SW_LANE_MAPPED;
+		stopping |= 1u << i;
+		pause_lane(sw, lanes[i], mapped[i]);
+	}
+	if (stopping == 0)
+		return result;
+	ret = sw_plans_publish(sw, true);
+	for (unsigned int i = 0; i < nb; i++) {
+		if (!(stopping & (1u << i)))
+			continue;
+		if (ret < 0)
+			park(sw, lanes[i], "a worker does not let go of the ring");
+		else if (finish_stop(sw, lanes[i], mapped[i]) < 0)
+			result = -EIO;
+	}
+	if (ret < 0)
+		return ret;
 	/* The siblings go on. */
-	return mapped && !pmd_port_stops_queues(lane->port) ? sw_plans_publish(sw, false) : 0;
+	for (unsigned int i = 0; i < nb; i++)
+		if (mapped[i] && !lanes[i]->port->stuck)
+			suspend_siblings(sw, lanes[i], false);
+	sw_plans_publish(sw, false);
+	return result;
 }
 
 void sw_lane_drain(struct switch_ctx *sw, struct sw_lane *lane)

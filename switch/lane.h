@@ -85,6 +85,9 @@ struct sw_lane {
 	const char *why_copied; /* NULL while mapped, or while no ring is at work */
 	const char *never_map; /* set by a failure, until the container starts the ring anew */
 	uint64_t paused_since; /* rte_get_timer_cycles() */
+	/* Mapped starts lately, where each of them disturbs other containers. */
+	uint64_t window_start;
+	unsigned int window_starts;
 	uint64_t nb_starts;
 	uint64_t nb_mapped_starts;
 };
@@ -108,12 +111,13 @@ static inline bool sw_lane_polled(const struct sw_lane *lane)
  *
  * start: puts the ring pair to work if the container is ready: 0; -EAGAIN: not ready, the lane is
  *	paused; -EINVAL: the container's rings are bad (*why). Does nothing on a lane at work.
- * stop: the "taking back" primitive. Afterwards the lane is paused, the ring settled, its memory
- *	released, the queue on host buffers. -errno: the lane is parked.
- * drain: a paused lane drops what arrives. Does nothing in another state.
+ * stop: the "taking back" primitive, for any number of lanes (of one container) with one grace
+ *period. Afterwards a lane is paused, the ring settled, its memory released, the queue on host
+ *buffers. -errno: at least one lane is parked. drain: a paused lane drops what arrives. Does
+ *nothing in another state.
  */
 int sw_lane_start(struct switch_ctx *sw, struct sw_lane *lane, const char **why);
-int sw_lane_stop(struct switch_ctx *sw, struct sw_lane *lane);
+int sw_lanes_stop(struct switch_ctx *sw, struct sw_lane *const *lanes, unsigned int nb);
 void sw_lane_drain(struct switch_ctx *sw, struct sw_lane *lane);
 
 /*

@@ -44,13 +44,21 @@ static void log_value(void *arg, const char *section, const char *key, const cha
 	SW_LOG(INFO, "[%s] %s = %s", section, key, value);
 }
 
+static void on_wake(int sig)
+{
+	(void)sig; /* that a system call was interrupted is all that is wanted */
+}
+
 /* Before any thread exists: they all inherit this. */
 static int block_signals(void)
 {
+	struct sigaction wake = { .sa_handler = on_wake }; /* no SA_RESTART */
 	sigset_t set;
 
 	sw_control_signals(&set);
 	signal(SIGPIPE, SIG_IGN); /* a telemetry client that hangs up */
+	if (sigaction(SW_WAKE_SIGNAL, &wake, NULL) != 0)
+		return -1;
 	return sigprocmask(SIG_BLOCK, &set, NULL);
 }
 

@@ -8,6 +8,8 @@
 
 #include "switch/switch.h"
 
+#define SLICE_MS 20
+
 /*
  * liburcu's synchronize_rcu() has no limit, so the wait is for a callback, which has. Two hold the
  * completion: the waiter and the callback; the last one frees it.
@@ -61,19 +63,27 @@ static struct grace *grace_create(void)
 	return g;
 }
 
-static int grace_wait(struct grace *g)
+/* In slices: a worker may have to be helped out of a container's trap meanwhile. */
+static int grace_wait(struct switch_ctx *sw, struct grace *g)
 {
-	struct timespec end = sw_deadline_ms(SW_GRACE_LIMIT_MS);
-	int ret = 0;
+	bool done;
 
 	call_rcu(&g->rcu, grace_done);
-	pthread_mutex_lock(&g->lock);
-	while (!g->done && ret == 0)
-		ret = pthread_cond_timedwait(&g->cond, &g->lock, &end);
-	ret = g->done ? 0 : -ETIMEDOUT;
-	pthread_mutex_unlock(&g->lock);
+	for (unsigned int ms = 0; ms < SW_GRACE_LIMIT_MS; ms += SLICE_MS) {
+		struct timespec end = sw_deadline_ms(SLICE_MS);
+		int ret = 0;
+
+		pthread_mutex_lock(&g->lock);
+		while (!g->done && ret == 0)
+			ret = pthread_cond_timedwait(&g->cond, &g->lock, &end);
+		done = g->done;
+		pthread_mutex_unlock(&g->lock);
+		if (done)
+			break;
+		sw_watchdog(sw);
+	}
 	grace_put(g);
-	return ret;
+	return done ? 0 : -ETIMEDOUT;
 }
 
 static void add_entry(struct sw_plan *plan, struct sw_lane *lane)
@@ -137,7 +147,7 @@ int sw_plans_publish(struct switch_ctx *sw, bool wait)
 		if (old != NULL)
 			call_rcu(&old->rcu, free_plan);
 	}
-	return wait ? grace_wait(grace) : 0;
+	return wait ? grace_wait(sw, grace) : 0;
 
 free:
 	while (w-- > 0)

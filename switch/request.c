@@ -87,7 +87,7 @@ int sw_request_wait(struct sw_requests *rq, sw_request_fn fn, void *ctx, void *a
 		return -ENOMEM;
 	pthread_mutex_lock(&rq->lock);
 	if (rq->closed || (refuse != NULL && refuse(refuse_arg))) {
-		ret = rq->closed ? -ESHUTDOWN : 0;
+		ret = rq->closed ? -ESHUTDOWN : -ECANCELED;
 		pthread_mutex_unlock(&rq->lock);
 		request_free(r);
 		return ret;

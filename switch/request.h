@@ -34,7 +34,7 @@ int sw_requests_init(struct sw_requests *rq);
 
 /*
  * Posts fn(ctx, copy of arg) and waits until it has run, at most limit_ms. `refuse`, if not NULL,
- * is asked under the queue's lock whether to give up right away (returns 0 then): what it looks at
+ * is asked under the queue's lock whether to give up right away (-ECANCELED): what it looks at
  * is changed before the control thread empties the queue for the last time, so nothing is left
  * waiting. Returns fn's result with *arg updated, or -ETIMEDOUT (fn may still run; `drop` then gets
  * the argument), -ESHUTDOWN, -ENOMEM. Never called by the control thread.

@@ -223,10 +223,13 @@ void sw_teardown(struct switch_ctx *sw)
 		sw_container_close(&sw->containers[i]);
 	sw_requests_close(&sw->requests);
 	stop_workers(sw);
-	for (unsigned int i = 0; i < sw->nb_lanes; i++)
-		rte_free(sw->lanes[i]);
+	/* A driver frees into the pools, and a pool that could not be detached reads its lane's
+	 * ring. */
 	for (unsigned int i = 0; i < sw->nb_ports; i++)
 		pmd_port_close(sw->ports[i]);
+	for (unsigned int i = 0; i < sw->nb_lanes; i++)
+		if (sw->lanes[i]->state != SW_LANE_PARKED)
+			rte_free(sw->lanes[i]);
 	free(sw->lanes);
 	free(sw->containers);
 	rte_free(sw->workers);

@@ -22,8 +22,6 @@
 extern int sw_logtype;
 #define SW_LOG(level, fmt, ...) VH_LOG_TO(sw_logtype, "switch", level, fmt, ##__VA_ARGS__)
 
-/* A callback of librte_vhost waits at most this long for a ring to be taken back. */
-#define SW_TAKE_BACK_LIMIT_MS 2000
 /* A container that broke the rules may come back after this. */
 #define SW_RESET_DELAY_MS 1000
 /* A connected container that starts no ring for this long: what arrives for it is dropped. */
@@ -77,6 +75,12 @@ int sw_container_open(struct switch_ctx *sw, struct sw_container *c);
 void sw_container_close(struct sw_container *c);
 void sw_container_changed(struct sw_container *c);
 void sw_container_tick(struct sw_container *c);
+
+/*
+ * watchdog.c: looks for a worker that hangs in a container's call eventfd, and gets it out; the
+ * ring has a fault then. Often enough: each tick, and while a grace period lasts.
+ */
+void sw_watchdog(struct switch_ctx *sw);
 
 /* control.c: the control thread's loop, until SIGTERM or SIGINT. */
 int sw_control_run(struct switch_ctx *sw);

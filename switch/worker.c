@@ -11,6 +11,8 @@ int sw_worker_main(void *arg)
 	struct sw_worker *w = arg;
 	uint64_t then = rte_rdtsc();
 
+	/* Seen by the control thread once it has seen a turn. */
+	w->thread = pthread_self();
 	rcu_register_thread();
 	while (!__atomic_load_n(&w->stop, __ATOMIC_RELAXED)) {
 		const struct sw_plan *plan = rcu_dereference(w->plan);
@@ -30,7 +32,7 @@ int sw_worker_main(void *arg)
 
 		/* One reading a turn: the end of this one is the start of the next. */
 		uint64_t now = rte_rdtsc();
-		w->stats.turns++;
+		__atomic_store_n(&w->stats.turns, w->stats.turns + 1, __ATOMIC_RELEASE);
 		w->stats.packets += nb;
 		if (nb > 0)
 			w->stats.busy_cycles += now - then;

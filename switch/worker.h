@@ -7,10 +7,14 @@
 #ifndef SWITCH_WORKER_H
 #define SWITCH_WORKER_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include <rte_common.h>
+
+/* Interrupts a system call that a worker hangs in; its handler does nothing. */
+#define SW_WAKE_SIGNAL SIGURG
 
 struct sw_plan;
 
@@ -23,6 +27,8 @@ struct sw_worker_stats {
 
 struct sw_worker {
 	struct sw_plan *plan; /* RCU; read by the worker, replaced by the control thread */
+	pthread_t thread; /* valid from the first turn on */
+	uint64_t turns_seen; /* the control thread's */
 	bool stop; /* set by the control thread, relaxed */
 	unsigned int lcore;
 	unsigned int cpu;

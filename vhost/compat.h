@@ -26,6 +26,32 @@ static inline void vh_mbuf_set_buf(struct rte_mbuf *m, void *buf, uint16_t len)
 	m->buf_len = len;
 }
 
+/*
+ * What stands behind the message that librte_vhost hands to hooks: its file descriptors and their
+ * number (struct vhu_msg_context, private). Whoever answers a message in a hook has to close them:
+ * the library then does not. Read in 22.11.11, 24.11 and 25.11.
+ */
+#if RTE_VERSION < RTE_VERSION_NUM(25, 3, 0, 0)
+#define VH_MSG_FDS    644
+#define VH_MSG_FD_NUM 676
+#elif RTE_VERSION >= RTE_VERSION_NUM(25, 11, 0, 0) && RTE_VERSION < RTE_VERSION_NUM(26, 3, 0, 0)
+#define VH_MSG_FDS    1084
+#define VH_MSG_FD_NUM 1116
+#else
+#error "read struct vhu_msg_context in this version of lib/vhost/vhost_user.h"
+#endif
+#define VH_MSG_MAX_FDS 8
+
+static inline int *vh_msg_fds(void *msg)
+{
+	return RTE_PTR_ADD(msg, VH_MSG_FDS);
+}
+
+static inline int *vh_msg_fd_num(void *msg)
+{
+	return RTE_PTR_ADD(msg, VH_MSG_FD_NUM);
+}
+
 /* 23.03 renamed the unsigned telemetry value and deprecated the old name. */
 static inline int vh_tel_add_dict_uint(struct rte_tel_data *d, const char *name, uint64_t value)
 {

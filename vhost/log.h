@@ -21,7 +21,7 @@ extern int vh_logtype;
 
 #define VH_LOG(level, fmt, ...) VH_LOG_TO(vh_logtype, "vhost", level, fmt, ##__VA_ARGS__)
 
-/* At most VH_RATE_BURST lines per VH_RATE_SECONDS. Not thread-safe: one owner each. */
+/* At most VH_RATE_BURST lines per VH_RATE_SECONDS. Any control-plane thread (a lock inside). */
 #define VH_RATE_BURST   5
 #define VH_RATE_SECONDS 10
 

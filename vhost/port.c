@@ -3,6 +3,7 @@
 #include "vhost/port.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -43,6 +44,7 @@ uint64_t vh_port_features(uint16_t nb_pairs)
 struct vh_port *vh_port_create(
 	const struct vh_port_conf *conf, const struct vh_port_ops *ops, void *arg)
 {
+	pthread_condattr_t attr;
 	struct vh_port *port;
 
 	if (strlen(conf->path) >= sizeof(port->path) || strlen(conf->name) >= sizeof(port->name) ||
@@ -63,6 +65,10 @@ struct vh_port *vh_port_create(
 	port->ops = ops;
 	port->arg = arg;
 	pthread_mutex_init(&port->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&port->released, &attr);
+	pthread_condattr_destroy(&attr);
 	return port;
 }
 
@@ -94,17 +100,31 @@ static int remove_stale_socket(struct vh_port *port)
 	return unlink(port->path) == 0 || errno == ENOENT ? 0 : -errno;
 }
 
+/*
+ * By descriptor, not by name: where a container can write to the directory, it could put a link in
+ * the place of the socket and have us give away another file.
+ */
 static int set_socket_access(struct vh_port *port)
 {
-	if (chown(port->path, port->owner, port->group) != 0 ||
-		chmod(port->path, port->perms) != 0) {
-		int err = errno;
+	char self[32];
+	struct stat st;
+	int err = 0, fd = open(port->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 
+	if (fd < 0 || fstat(fd, &st) != 0)
+		err = errno;
+	else if (!S_ISSOCK(st.st_mode))
+		err = EEXIST;
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	if (err == 0 &&
+		(fchownat(fd, "", port->owner, port->group, AT_EMPTY_PATH) != 0 ||
+			chmod(self, port->perms) != 0))
+		err = errno;
+	if (fd >= 0)
+		close(fd);
+	if (err != 0)
 		VH_LOG(ERR, "%s: cannot set owner, group or mode of %s: %s", port->name, port->path,
 			strerror(err));
-		return -err;
-	}
-	return 0;
+	return -err;
 }
 
 static int register_driver(struct vh_port *port)
@@ -199,6 +219,7 @@ void vh_port_destroy(struct vh_port *port)
 {
 	if (port == NULL)
 		return;
+	pthread_cond_destroy(&port->released);
 	pthread_mutex_destroy(&port->lock);
 	free(port);
 }
@@ -250,29 +271,39 @@ unlock:
 
 void vh_port_pair_stopped(struct vh_pair *p, uint16_t pair)
 {
-	struct vh_ring_info *rx = &p->conn->rings[VH_RX_RING(pair)];
-	struct vh_ring_info *tx = &p->conn->rings[VH_TX_RING(pair)];
+	struct vh_conn *conn = p->conn;
+	struct vh_port *port = conn->port;
+	struct vh_ring_info *rx = &conn->rings[VH_RX_RING(pair)];
+	struct vh_ring_info *tx = &conn->rings[VH_TX_RING(pair)];
 	uint16_t rx_base = vh_split_settle(&p->rx);
 	uint16_t tx_base = vh_split_settle(&p->tx);
-
-	pthread_mutex_lock(&p->conn->port->lock);
-	rx->base = rx_base;
-	tx->base = tx_base;
-	rx->base_valid = true;
-	tx->base_valid = true;
-	p->conn->live &= ~(1u << pair);
-	pthread_mutex_unlock(&p->conn->port->lock);
+	bool dead;
 
 	vh_mem_unref(p->mem);
 	p->mem = NULL;
 	p->conn = NULL;
+
+	pthread_mutex_lock(&port->lock);
+	rx->base = rx_base;
+	tx->base = tx_base;
+	rx->base_valid = true;
+	tx->base_valid = true;
+	conn->live &= ~(1u << pair);
+	dead = vh_conn_dead(conn);
+	pthread_cond_broadcast(&port->released);
+	pthread_mutex_unlock(&port->lock);
+	if (dead)
+		vh_conn_free(conn);
 }
 
 void vh_port_pair_parked(struct vh_pair *p, uint16_t pair)
 {
-	pthread_mutex_lock(&p->conn->port->lock);
+	struct vh_port *port = p->conn->port;
+
+	pthread_mutex_lock(&port->lock);
 	p->conn->parked |= 1u << pair;
-	pthread_mutex_unlock(&p->conn->port->lock);
+	pthread_cond_broadcast(&port->released);
+	pthread_mutex_unlock(&port->lock);
 	/* The memory reference is kept: something may still write there. */
 	p->conn = NULL;
 }

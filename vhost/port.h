@@ -29,19 +29,24 @@
 
 #define VH_MAX_PAIRS 16
 
+/* A callback waits at most this long for rings to be taken back. */
+#define VH_TAKE_BACK_LIMIT_MS 2000
+
 /* In librte_vhost's order: seen from the container, ring 2i receives and ring 2i + 1 transmits. */
 #define VH_RX_RING(pair) (2u * (pair))
 #define VH_TX_RING(pair) (2u * (pair) + 1)
 
+struct vh_conn;
 struct vh_port;
 
 struct vh_port_ops {
 	/*
-	 * Take the ring pairs in the mask away from workers and NIC queues, and settle them with
-	 * vh_port_pair_stopped(). Waits, with a limit. Returns 0, or -errno if that did not
-	 * succeed: the memory then stays mapped for ever, and the library goes on all the same.
+	 * Take the connection's ring pairs in the mask away from workers and NIC queues, and settle
+	 * them with vh_port_pair_stopped(). Waits, at most VH_TAKE_BACK_LIMIT_MS. Returns 0;
+	 * -ECANCELED if the port has begun to close (the control thread takes them back anyway);
+	 * other -errno: the memory stays mapped, and the library goes on all the same.
 	 */
-	int (*take_back)(struct vh_port *port, uint32_t pairs);
+	int (*take_back)(struct vh_port *port, struct vh_conn *conn, uint32_t pairs);
 	/* Rings became ready, or a connection came or went: look at the port. Must not wait. */
 	void (*changed)(struct vh_port *port);
 };
@@ -69,6 +74,10 @@ struct vh_ring_info {
 	bool base_valid;
 };
 
+/*
+ * A closed connection is freed once no pair is live, by whoever makes that true: the callback that
+ * closes it, or the control thread with its last pair. A parked pair stays live for ever.
+ */
 struct vh_conn {
 	int vid;
 	struct vh_port *port;
@@ -76,10 +85,11 @@ struct vh_conn {
 	bool closed;
 	uint32_t held; /* pairs that must not start: a message about them is being handled */
 	uint32_t live; /* pairs at work, or parked */
-	uint32_t parked; /* pairs that could not be taken back: the connection is never freed */
+	uint32_t parked; /* pairs that could not be taken back */
 	uint64_t features;
 	struct vh_mem *mem;
-	unsigned int guard_hits; /* vh_sigbus_guard_thread() at its start */
+	bool guarded; /* a first message has come */
+	unsigned int guard_hits; /* vh_sigbus_guard_thread() at that time */
 	struct vh_ring_info rings[2 * VH_MAX_PAIRS];
 };
 
@@ -95,6 +105,7 @@ struct vh_port {
 	void *arg; /* for the ops' implementation */
 
 	pthread_mutex_t lock;
+	pthread_cond_t released; /* a pair ceased to be live, or was parked */
 	/* Under lock from here on. */
 	bool registered;
 	bool closing; /* the control thread is tearing down: callbacks must not wait for it */

@@ -17,8 +17,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/vfs.h>
+#include <time.h>
 #include <unistd.h>
 
+#include <linux/magic.h>
+
+#include "vhost/compat.h"
 #include "vhost/port_priv.h"
 #include "vhost/proto.h"
 #include "vhost/sigbus.h"
@@ -28,70 +33,51 @@ static uint32_t all_pairs(const struct vh_conn *conn)
 	return (1u << conn->port->nb_pairs) - 1;
 }
 
-/* Gives a connection back to the system, unless something of it is parked. */
-static void conn_free(struct vh_conn *conn)
+static struct timespec deadline(void)
 {
-	if (conn->parked != 0)
-		return; /* shown as parked; a leak on purpose: workers or a NIC may still use it */
-	for (unsigned int i = 0; i < RTE_DIM(conn->rings); i++)
-		if (conn->rings[i].callfd >= 0)
-			close(conn->rings[i].callfd);
-	vh_mem_unref(conn->mem);
-	free(conn);
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_sec += VH_TAKE_BACK_LIMIT_MS / 1000;
+	return t;
 }
 
-static struct vh_conn *conn_create(struct vh_port *port, int vid)
+/* The control thread is closing the port and takes everything back on its own account. */
+static int wait_released(struct vh_conn *conn, uint32_t pairs)
 {
-	struct vh_conn *conn = calloc(1, sizeof(*conn));
+	struct vh_port *port = conn->port;
+	struct timespec end = deadline();
+	int ret = 0;
 
-	if (conn == NULL)
-		return NULL;
-	conn->vid = vid;
-	conn->port = port;
-	conn->guard_hits = vh_sigbus_guard_thread();
-	for (unsigned int i = 0; i < RTE_DIM(conn->rings); i++)
-		conn->rings[i].callfd = -1;
-	for (unsigned int i = 0; i < 2u * port->nb_pairs; i++) {
-		/* Stands in for a container that wants no calls, so that workers need no check. */
-		conn->rings[i].callfd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-		if (conn->rings[i].callfd < 0)
-			goto free;
-	}
-	return conn;
-
-free:
-	conn_free(conn);
-	return NULL;
+	pthread_mutex_lock(&port->lock);
+	while ((conn->live & ~conn->parked & pairs) != 0 && ret == 0)
+		ret = pthread_cond_timedwait(&port->released, &port->lock, &end);
+	pthread_mutex_unlock(&port->lock);
+	return -ret;
 }
 
 /*
- * Asks for pairs to be taken back, and waits. After it, no worker and no NIC touches them, or they
- * are parked. Idempotent.
+ * Asks for pairs to be taken back, and waits. After it, no worker and no NIC touches them, or the
+ * connection stays until they do not. Idempotent.
  */
 static void conn_take_back(struct vh_conn *conn, uint32_t pairs)
 {
 	struct vh_port *port = conn->port;
 	uint32_t live;
-	bool closing;
+	int ret;
 
 	pthread_mutex_lock(&port->lock);
 	conn->held |= pairs; /* nothing starts from here on */
 	live = conn->live & ~conn->parked & pairs;
-	closing = port->closing;
 	pthread_mutex_unlock(&port->lock);
-
-	/* While closing, the control thread has taken everything back, or is about to, itself. */
-	if (live == 0 || closing)
+	if (live == 0)
 		return;
-	int ret = port->ops->take_back(port, live);
-	if (ret == 0)
-		return;
-	/* The control thread may still get to it, late: the connection must outlive that. */
-	pthread_mutex_lock(&port->lock);
-	conn->parked |= conn->live & live;
-	pthread_mutex_unlock(&port->lock);
-	VH_LOG(ERR, "%s: ring pairs 0x%x are still in use: %s; their memory stays mapped",
-		port->name, live, strerror(-ret));
+	ret = port->ops->take_back(port, conn, live);
+	if (ret == -ECANCELED)
+		ret = wait_released(conn, live);
+	if (ret < 0)
+		VH_LOG(ERR, "%s: ring pairs 0x%x are still in use: %s; their memory stays mapped",
+			port->name, live, strerror(-ret));
 }
 
 static void conn_release(struct vh_conn *conn, uint32_t pairs)
@@ -236,36 +222,98 @@ static uint32_t message_scope(const struct vh_conn *conn, const struct vh_msg *m
 	return pair < conn->port->nb_pairs ? 1u << pair : 0;
 }
 
-static enum rte_vhost_msg_result pre_msg(int vid, void *arg)
+/* Whoever answers a message in the hook has to do this; the library does not any more. */
+static void close_message_fds(void *msg)
 {
-	struct vh_conn *conn = vh_reg_conn(vid);
-	struct vh_msg *msg = arg;
-	uint32_t scope;
+	int *fds = vh_msg_fds(msg), *nb = vh_msg_fd_num(msg);
 
-	if (conn == NULL)
-		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
-	if (msg->request == VH_REQ_GET_QUEUE_NUM) {
-		/* rte_vhost_driver_set_max_queue_num() came in 23.07, and not for vhost-user
-		 * from 24.11 */
-		msg->payload.u64 = conn->port->nb_pairs;
-		msg->size = sizeof(msg->payload.u64);
-		return RTE_VHOST_MSG_RESULT_REPLY;
+	for (int i = 0; i < *nb && i < VH_MSG_MAX_FDS; i++) {
+		if (fds[i] >= 0)
+			close(fds[i]);
+		fds[i] = -1;
 	}
-	scope = message_scope(conn, msg);
-	if (scope == 0)
-		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+	*nb = 0;
+}
 
+/*
+ * Memory that is a file elsewhere (FUSE, NFS, a disk) could keep a worker in a page fault for as
+ * long as somebody likes. Asked before the library maps it, which reads rings there at once.
+ */
+static bool memory_is_memory(void *msg)
+{
+	const int *fds = vh_msg_fds(msg);
+	int nb = *vh_msg_fd_num(msg);
+
+	for (int i = 0; i < nb && i < VH_MSG_MAX_FDS; i++) {
+		struct statfs fs;
+
+		if (fstatfs(fds[i], &fs) != 0 ||
+			(fs.f_type != TMPFS_MAGIC && fs.f_type != HUGETLBFS_MAGIC))
+			return false;
+	}
+	return true;
+}
+
+/* Ends the connection before the library has seen the message. */
+static enum rte_vhost_msg_result reject(struct vh_conn *conn, struct vh_msg *msg, const char *why)
+{
+	VH_LOG_LIMITED(&conn->port->rate, WARNING, "%s: message %u refused: %s", conn->port->name,
+		msg->request, why);
+	close_message_fds(msg);
+	/* A negative acknowledgement would leave the connection open. */
+	msg->flags &= ~VH_MSG_NEED_REPLY;
+	return RTE_VHOST_MSG_RESULT_ERR;
+}
+
+/* What the pre hook does when the message may pass: the rings that it is about are taken back. */
+static void before_message(struct vh_conn *conn, const struct vh_msg *msg)
+{
+	uint32_t scope = message_scope(conn, msg);
+
+	if (scope == 0)
+		return;
 	conn_take_back(conn, scope);
 	write_bases(conn);
 	/* Not ready until vring_state_changed says so; that comes after the post hook. */
 	if (msg->request == VH_REQ_SET_VRING_ENABLE || msg->request == VH_REQ_GET_VRING_BASE) {
-		uint32_t ring = msg->payload.state.index;
-
 		pthread_mutex_lock(&conn->port->lock);
-		if (ring < 2u * conn->port->nb_pairs)
-			conn->rings[ring].ready = false;
+		conn->rings[msg->payload.state.index].ready = false;
 		pthread_mutex_unlock(&conn->port->lock);
 	}
+}
+
+static enum rte_vhost_msg_result pre_msg(int vid, void *arg)
+{
+	struct vh_conn *conn = vh_reg_conn(vid);
+	unsigned int hits = vh_sigbus_guard_thread();
+	const struct vh_request_info *info;
+	struct vh_msg *msg = arg;
+
+	if (conn == NULL)
+		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+	if (!conn->guarded) {
+		conn->guarded = true;
+		conn->guard_hits = hits;
+	}
+	info = vh_request_info(msg->request);
+	if (info == NULL)
+		return reject(conn, msg, "not offered");
+	if (!vh_msg_ring_ok(info, msg, 2u * conn->port->nb_pairs))
+		return reject(conn, msg, "no such ring");
+	if (msg->request == VH_REQ_SET_MEM_TABLE && !memory_is_memory(msg))
+		return reject(conn, msg, "memory is neither shared memory nor huge pages");
+
+	if (info->handling != VH_PASS)
+		close_message_fds(msg);
+	if (info->handling == VH_IGNORE)
+		return RTE_VHOST_MSG_RESULT_OK;
+	if (info->handling == VH_ANSWER) {
+		/* rte_vhost_driver_set_max_queue_num() came in 23.07, and is not for vhost-user */
+		msg->payload.u64 = conn->port->nb_pairs;
+		msg->size = sizeof(msg->payload.u64);
+		return RTE_VHOST_MSG_RESULT_REPLY;
+	}
+	before_message(conn, msg);
 	return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
 }
 
@@ -313,7 +361,7 @@ static int new_connection(int vid)
 	port = vh_reg_port(path);
 	if (port == NULL)
 		return -1;
-	conn = conn_create(port, vid);
+	conn = vh_conn_create(port, vid);
 	if (conn == NULL)
 		return -1;
 
@@ -334,9 +382,10 @@ static int new_connection(int vid)
 			port->closing ? "the port is closing" : "two containers are connected");
 	pthread_mutex_unlock(&port->lock);
 	if (ret != 0) {
-		conn_free(conn);
+		vh_conn_free(conn);
 		return ret;
 	}
+	vh_port_limit_sockets(port);
 
 	vh_reg_set_conn(vid, conn);
 	rte_vhost_extern_callback_register(vid, &extern_ops, NULL);
@@ -392,23 +441,6 @@ static void destroy_device(int vid)
 	pthread_mutex_unlock(&conn->port->lock);
 }
 
-/* Takes a connection off its port; the one that waited moves up. Returns it for conn_free(). */
-static void conn_detach(struct vh_conn *conn)
-{
-	struct vh_port *port = conn->port;
-
-	vh_reg_set_conn(conn->vid, NULL);
-	pthread_mutex_lock(&port->lock);
-	conn->closed = true;
-	if (port->active == conn) {
-		port->active = port->standby;
-		port->standby = NULL;
-	} else if (port->standby == conn) {
-		port->standby = NULL;
-	}
-	pthread_mutex_unlock(&port->lock);
-}
-
 static void destroy_connection(int vid)
 {
 	struct vh_conn *conn = vh_reg_conn(vid);
@@ -419,25 +451,12 @@ static void destroy_connection(int vid)
 	port = conn->port;
 	/* destroy_device came only if the device was running. */
 	conn_take_back(conn, all_pairs(conn));
-	if (vh_sigbus_guard_thread() != conn->guard_hits)
+	if (conn->guarded && vh_sigbus_guard_thread() != conn->guard_hits)
 		VH_LOG_LIMITED(&port->rate, WARNING,
 			"%s: shared memory was shorter than the container said", port->name);
-	conn_detach(conn);
+	vh_conn_detach(conn);
 	VH_LOG_LIMITED(&port->rate, INFO, "%s: container disconnected", port->name);
-	conn_free(conn);
 	port->ops->changed(port);
-}
-
-void vh_port_drop_connections(struct vh_port *port)
-{
-	for (int vid = 0; vid < VH_MAX_VIDS; vid++) {
-		struct vh_conn *conn = vh_reg_conn(vid);
-
-		if (conn == NULL || conn->port != port)
-			continue;
-		conn_detach(conn);
-		conn_free(conn);
-	}
 }
 
 const struct rte_vhost_device_ops vh_device_ops = {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Shared by port.c (control thread), port_cb.c (librte_vhost's callbacks) and port_reg.c. */
+/* Shared by port.c (control thread), port_cb.c (librte_vhost's callbacks), port_conn.c, port_reg.c.
+ */
 #ifndef VHOST_PORT_PRIV_H
 #define VHOST_PORT_PRIV_H
 
@@ -22,7 +23,30 @@ struct vh_port *vh_reg_port(const char *path);
 void vh_reg_set_conn(int vid, struct vh_conn *conn);
 struct vh_conn *vh_reg_conn(int vid);
 
+/*
+ * port_conn.c. create: NULL if out of memory or descriptors. detach: off its port, the one that
+ * waited moves up; frees it, or leaves that to the control thread's last pair. free: only when
+ * dead.
+ */
+struct vh_conn *vh_conn_create(struct vh_port *port, int vid);
+void vh_conn_detach(struct vh_conn *conn);
+void vh_conn_free(struct vh_conn *conn);
+
+/* Closed and nothing at work. Under the port's lock. */
+static inline bool vh_conn_dead(const struct vh_conn *conn)
+{
+	return conn->closed && conn->live == 0;
+}
+
 /* Detaches every connection: librte_vhost forgets them without a callback on unregister. */
 void vh_port_drop_connections(struct vh_port *port);
+
+/*
+ * librte_vhost's own sockets of a port's connections. They block: with a limit, half a message
+ * costs the container its connection instead of costing everybody the event thread; shut down, a
+ * callback that waits in one comes back at once.
+ */
+void vh_port_limit_sockets(const struct vh_port *port);
+void vh_port_shutdown_sockets(const struct vh_port *port);
 
 #endif /* VHOST_PORT_PRIV_H */

@@ -26,10 +26,23 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static _Thread_local bool guarded;
 static _Thread_local unsigned int nb_guarded_hits;
 
+/* NORESERVE: a container may have promised a terabyte that neither side ever touches. */
 static bool replace(uintptr_t addr, size_t len)
 {
 	return mmap((void *)addr, len, PROT_READ | PROT_WRITE,
-		       MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED;
+		       MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+		       0) != MAP_FAILED;
+}
+
+/* Just what is needed to go on. Within huge pages a piece must be a huge page, too. */
+static bool replace_page(uintptr_t fault)
+{
+	static const size_t sizes[] = { 1 << 12, 1 << 16, 1 << 21, 1 << 30 };
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+		if (replace(fault & ~(sizes[i] - 1), sizes[i]))
+			return true;
+	return false;
 }
 
 static bool handle_fault(uintptr_t fault)
@@ -38,19 +51,19 @@ static bool handle_fault(uintptr_t fault)
 
 	for (int i = 0; i < n; i++) {
 		uintptr_t addr = atomic_load_explicit(&ranges[i].addr, memory_order_acquire);
-		size_t len = atomic_load_explicit(&ranges[i].len, memory_order_relaxed);
+		size_t len = atomic_load_explicit(&ranges[i].len, memory_order_acquire);
 
-		if (addr == 0 || fault - addr >= len)
+		/* Still the same range: the slot may have been given to another in between. */
+		if (addr == 0 || fault - addr >= len ||
+			atomic_load_explicit(&ranges[i].addr, memory_order_relaxed) != addr)
 			continue;
 		/* Mark first: whoever reads zeroes from the new pages can find out why. */
 		atomic_store_explicit(&ranges[i].poisoned, true, memory_order_release);
-		return replace(addr, len);
+		return replace(addr, len) || replace_page(fault);
 	}
 	if (guarded) {
-		uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-
 		nb_guarded_hits++;
-		return replace(fault & ~(page - 1), page);
+		return replace_page(fault);
 	}
 	return false;
 }

@@ -3,6 +3,9 @@
 #include "vhost/split.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/eventfd.h>
 
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
@@ -12,12 +15,13 @@ static const char *const fault_names[VH_FAULT_COUNT] = {
 	[VH_FAULT_NONE] = "none",
 	[VH_FAULT_AVAIL_INDEX] = "avail index jumped",
 	[VH_FAULT_DESC_INDEX] = "descriptor number beyond the ring",
-	[VH_FAULT_CHAIN] = "descriptor chain longer than the ring",
+	[VH_FAULT_CHAIN] = "descriptor chain too long or a loop",
 	[VH_FAULT_INDIRECT] = "bad indirect descriptor",
 	[VH_FAULT_ADDRESS] = "buffer outside of shared memory",
 	[VH_FAULT_DIRECTION] = "buffer has the wrong direction",
 	[VH_FAULT_HEADER] = "no room for the virtio-net header",
 	[VH_FAULT_MEMORY] = "shared memory was shrunk",
+	[VH_FAULT_CALL] = "call eventfd blocks",
 };
 
 static const char *const fit_names[VH_FIT_COUNT] = {
@@ -104,6 +108,25 @@ int vh_split_start(struct vh_vring *vr, const struct vh_ring_setup *s, const cha
 	}
 	*vr = new;
 	return 0;
+}
+
+bool vh_ring_stuck(const struct vh_vring *vr)
+{
+	struct pollfd pfd = { .fd = vr->callfd, .events = POLLOUT };
+
+	/* Just preempted, if the eventfd would take a write. */
+	return __atomic_load_n(&vr->calling, __ATOMIC_RELAXED) && poll(&pfd, 1, 0) == 0;
+}
+
+void vh_ring_silence(struct vh_vring *vr)
+{
+	int dummy = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+
+	vh_ring_set_fault(vr, VH_FAULT_CALL);
+	if (dummy < 0)
+		return;
+	dup3(dummy, vr->callfd, O_CLOEXEC);
+	close(dummy);
 }
 
 uint16_t vh_split_settle(struct vh_vring *vr)

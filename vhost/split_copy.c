@@ -16,9 +16,16 @@
  * posts (256 bytes) needs 38; beyond the limit a packet is dropped, not the container.
  */
 #define MAX_CHUNKS 64
+/*
+ * Descriptors looked at for one packet. More than that, and most of them must be empty: nothing
+ * that a driver does, but enough to keep a worker from its other rings (32768 of them take
+ * milliseconds).
+ */
+#define MAX_DESCS 256
 
 struct chunks {
 	uint32_t nb;
+	uint32_t descs;
 	uint64_t bytes; /* sum of len; 64 bits: 64 chunks of 4 GiB do not wrap it */
 	struct vh_chunk chunk[MAX_CHUNKS];
 };
@@ -61,6 +68,10 @@ static int collect_chain(
 	while (c->bytes < enough && (more = vh_split_walk_next(vr, &walk, &d)) != 0) {
 		if (unlikely(more < 0))
 			return -EPROTO;
+		if (unlikely(++c->descs > MAX_DESCS)) {
+			vh_ring_set_fault(vr, VH_FAULT_CHAIN);
+			return -EPROTO;
+		}
 		if (unlikely((d.flags & VRING_DESC_F_WRITE) != direction)) {
 			vh_ring_set_fault(vr, VH_FAULT_DIRECTION);
 			return -EPROTO;
@@ -170,6 +181,7 @@ int vh_split_copy_rx(struct vh_vring *vr, const struct rte_mbuf *m)
 
 	b.nb = 0;
 	b.chunks.nb = 0;
+	b.chunks.descs = 0;
 	b.chunks.bytes = 0;
 	ret = collect_rx(vr, (uint64_t)vr->hdr_len + m->pkt_len, &b);
 	if (unlikely(ret < 0))
@@ -198,6 +210,7 @@ int vh_split_copy_tx(struct vh_vring *vr, struct rte_mbuf *m, uint32_t min_len, 
 		return -EPROTO;
 
 	c.nb = 0;
+	c.descs = 0;
 	c.bytes = 0;
 	int ret = collect_chain(vr, id, 0, (uint64_t)vr->hdr_len + max_len + 1, &c);
 	if (unlikely(ret == -EPROTO))

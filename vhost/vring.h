@@ -11,9 +11,9 @@
  *	X_flush		show the completions to the container, and whether it wants a call
  *
  * Ownership: the ring belongs to one thread at a time: the worker whose plan holds it, else the
- * control thread. Only `fault` is read by another thread while a worker owns the ring.
- * Trust: everything in the container's memory may change at any time. A descriptor is copied to a
- * local once (vh_desc_load), checked, then used. What the container may break is its own ring:
+ * control thread. Only `fault` and `calling` are read by another thread while a worker owns the
+ *ring. Trust: everything in the container's memory may change at any time. A descriptor is copied
+ *to a local once (vh_desc_load), checked, then used. What the container may break is its own ring:
  * `fault` is set, the ring gives nothing more, and the control thread resets the port.
  */
 #ifndef VHOST_VRING_H
@@ -42,6 +42,7 @@ enum vh_fault {
 	VH_FAULT_DIRECTION, /* readable where writable is due, or the reverse */
 	VH_FAULT_HEADER, /* no room for the virtio-net header */
 	VH_FAULT_MEMORY, /* shared memory has been shrunk */
+	VH_FAULT_CALL, /* the call eventfd blocks its writer */
 	VH_FAULT_COUNT
 };
 
@@ -76,8 +77,9 @@ struct vh_vring {
 	uint8_t flags; /* VH_RING_* */
 	uint32_t hint; /* last region hit */
 	int callfd; /* never -1: a dummy eventfd stands in for none */
-	/* One byte that the control thread polls: enum vh_fault, the first one wins. */
-	uint8_t fault;
+	/* Bytes that the control thread polls. */
+	uint8_t fault; /* enum vh_fault, the first one wins */
+	uint8_t calling; /* in vh_ring_call() */
 } __rte_cache_aligned;
 
 _Static_assert(sizeof(struct vh_vring) == 64, "a ring's hot state is one cache line");
@@ -113,16 +115,27 @@ static inline struct vring_desc vh_desc_load(const struct vring_desc *p)
 }
 
 /*
- * Wakes a sleeping container: the one system call that a worker makes. The eventfd is non-blocking
- * (set when the ring starts); a full counter means that a wake-up is already due.
+ * Wakes a sleeping container: the one system call that a worker makes. The eventfd was made
+ * non-blocking when the ring started, and a full counter means that a wake-up is due anyway. But
+ * the flag is shared with the container, which can clear it and fill the counter: `calling` lets
+ * the control thread find out who is stuck here, and get it out (vh_ring_silence, then a signal).
  */
-static inline void vh_ring_call(const struct vh_vring *vr)
+static inline void vh_ring_call(struct vh_vring *vr)
 {
 	uint64_t one = 1;
-	ssize_t ret = write(vr->callfd, &one, sizeof(one));
+	ssize_t ret;
 
+	__atomic_store_n(&vr->calling, true, __ATOMIC_RELAXED);
+	ret = write(vr->callfd, &one, sizeof(one));
+	__atomic_store_n(&vr->calling, false, __ATOMIC_RELAXED);
 	(void)ret;
 }
+
+/* Whether the ring's owner is in vh_ring_call() and cannot get on. Control thread. */
+bool vh_ring_stuck(const struct vh_vring *vr);
+
+/* Puts a dummy behind the ring's call descriptor, and sets VH_FAULT_CALL. Control thread. */
+void vh_ring_silence(struct vh_vring *vr);
 
 const char *vh_fault_str(enum vh_fault fault);
 const char *vh_fit_str(enum vh_fit fit);

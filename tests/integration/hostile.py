@@ -1,10 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
 """A container that breaks the rules loses its connection; its neighbour and the daemon do not notice."""
+import fcntl
 import os
 import socket
 import struct
 import sys
+import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'lib'))
 import vhost_user
@@ -115,22 +117,48 @@ def memory_shrinks(fe):
     fe.shrink(0, 0)
 
 
+def call_blocks(fe):
+    """The call eventfd is shared with us: it can be made to block its writer at any time."""
+    ring = fe.tx[0]
+    fcntl.fcntl(ring.call_fd, fcntl.F_SETFL, fcntl.fcntl(ring.call_fd, fcntl.F_GETFL) & ~os.O_NONBLOCK)
+    os.eventfd_write(ring.call_fd, 2**64 - 2)
+    ring.arm()
+    ring.send(bytes(60))
+
+
+def tx_zero_lengths(fe):
+    """A chain of nothing, as long as the ring allows, again and again."""
+    ring, gpa = fe.tx[0], fe.mem.regions[0].gpa
+    for i in range(ring.num):
+        ring.raw_desc(i, gpa, 0, F_NEXT, (i + 1) % ring.num)
+    for _ in range(ring.num - 1):
+        ring.raw_avail(0)
+
+
+def breaks_and_leaves(fe):
+    """Hangs up while it is being reset."""
+    tx_avail_jumps(fe)
+    fe.disconnect()
+
+
 ATTACKS = [
     (rx_avail_jumps, 'avail index jumped'),
     (rx_id_beyond, 'descriptor number beyond the ring'),
     (rx_outside, 'buffer outside of shared memory'),
     (rx_wraps, 'buffer outside of shared memory'),
     (rx_read_only, 'buffer has the wrong direction'),
-    (rx_loop, 'descriptor chain longer than the ring'),
+    (rx_loop, 'descriptor chain too long or a loop'),
     (tx_avail_jumps, 'avail index jumped'),
     (tx_id_beyond, 'descriptor number beyond the ring'),
     (tx_outside, 'buffer outside of shared memory'),
-    (tx_loop, 'descriptor chain longer than the ring'),
+    (tx_loop, 'descriptor chain too long or a loop'),
     (tx_writable, 'buffer has the wrong direction'),
     (tx_no_header, 'no room for the virtio-net header'),
     (tx_indirect_nested, 'bad indirect descriptor'),
     (tx_indirect_odd, 'bad indirect descriptor'),
     (memory_shrinks, 'shared memory was shrunk'),
+    (call_blocks, 'call eventfd blocks'),
+    (tx_zero_lengths, 'descriptor chain too long or a loop'),
 ]
 
 
@@ -169,6 +197,80 @@ def send_junk(t, d):
         wait_for(lambda: (c := evil(d))['connections'] == before + 1 and c['connected'] == 0, 5, f'junk {n} to be gone')
 
 
+def refused(d, send):
+    """True if the daemon hangs up on what send(front end) sends on a working connection."""
+    with vhost_user.Frontend(d.dir + '/evil.sock') as fe:
+        fe.start()
+        wait_for(lambda: evil(d)['ring_pairs_working'] == 1, 5, 'the ring to work')
+        send(fe)
+        return fe.hung_up(5)
+
+
+def nb_fds(d):
+    return len(os.listdir(f'/proc/{d.pid}/fd'))
+
+
+def messages_not_offered(t, d):
+    with tempfile.TemporaryFile() as on_disk, tempfile.TemporaryFile() as junk:
+        on_disk.truncate(1 << 20)
+        table = struct.pack('<IIQQQQ', 1, 0, 0, 1 << 20, 1 << 40, 0)
+        fds = [junk.fileno()] * 8
+        before = nb_fds(d)
+        for name, send in {
+            'SET_INFLIGHT_FD': lambda fe: fe.send_raw(32, struct.pack('<QQHH', 4096, 0, 2, 65535), fds[:1]),
+            'GET_INFLIGHT_FD': lambda fe: fe.send_raw(31, struct.pack('<QQHH', 0, 0, 65535, 65535)),
+            'POSTCOPY_LISTEN': lambda fe: fe.send_raw(29),
+            'SET_LOG_BASE': lambda fe: fe.send_raw(6, struct.pack('<QQ', 4096, 0), fds[:1]),
+            'a number that does not exist': lambda fe: fe.send_raw(1000, b'', fds),
+            'SET_VRING_NUM of a ring beyond': lambda fe: fe.send_raw(8, struct.pack('<II', 2, 256), fds),
+            'SET_VRING_CALL of a ring beyond': lambda fe: fe.send_raw(13, struct.pack('<Q', 7), fds[:1]),
+            'SET_MEM_TABLE with a file on a disk': lambda fe: fe.send_raw(5, table, [on_disk.fileno()]),
+        }.items():
+            t.ok(refused(d, send), f'{name}: the connection is closed', d.tail(5))
+
+        with vhost_user.Frontend(d.dir + '/evil.sock') as fe:
+            fe.start()
+            for _ in range(100):
+                fe.send_raw(vhost_user.GET_QUEUE_NUM, b'', fds)
+                fe.recv_raw()
+                fe.send_raw(vhost_user.RESET_OWNER, b'', fds)
+            fe.sync()
+            wait_for(lambda: evil(d)['ring_pairs_working'] == 1, 5, 'the ring to work')
+            t.ok(True, 'GET_QUEUE_NUM and RESET_OWNER with descriptors: harmless')
+        wait_for(lambda: nb_fds(d) <= before, 5, 'descriptors to be closed')
+        t.ok(True, 'no descriptor of all these is left open')
+
+
+def half_a_message(t, d):
+    """A message that does not end must not keep the others from being heard."""
+    with vhost_user.Frontend(d.dir + '/evil.sock') as fe:
+        fe.connect()
+        fe.sock.sendall(struct.pack('<III', vhost_user.SET_FEATURES, 1, 8) + b'abc')
+        t.ok(fe.hung_up(5), 'half a message: the connection is closed after a while')
+
+
+def huge_memory(t, d):
+    """A promise of more memory than there is, taken back."""
+    with vhost_user.Frontend(d.dir + '/evil.sock', memory=((1 << 24), (1 << 42, 1 << 44, 1 << 46))) as fe:
+        fe.start()
+        wait_for(lambda: evil(d)['ring_pairs_working'] == 1, 5, 'the ring to work')
+        resets = evil(d)['resets']
+        fe.shrink(1, 0)
+        fe.rx[0].raw_desc(0, 1 << 44, 4096, F_WRITE)
+        offer(fe.rx[0], 0)
+        t.ok(fe.hung_up(5) and evil(d)['resets'] == resets + 1, 'four terabytes that vanish: reset', d.tail(5))
+
+
+def leaves_while_reset(t, d):
+    for _ in range(5):
+        with vhost_user.Frontend(d.dir + '/evil.sock') as fe:
+            wait_for(lambda: connects(fe), 5, 'the socket to be back')
+            fe.start()
+            wait_for(lambda: evil(d)['ring_pairs_working'] == 1, 5, 'the ring to work')
+            breaks_and_leaves(fe)
+        wait_for(lambda: evil(d)['connected'] == 0, 5, 'it to be gone')
+
+
 def connects_many(t, d):
     """More connections than a container can have: the third is refused, the second gets its turn."""
     with vhost_user.Frontend(d.dir + '/evil.sock') as first, vhost_user.Frontend(d.dir + '/evil.sock') as second, \
@@ -193,6 +295,11 @@ def main():
                     t.run(attack, t, d, what, reason, mapping, name=what.__name__)
                 wait_for(lambda: listening(d.dir + '/evil.sock'), 5, 'the socket to be back')
                 t.run(send_junk, t, d, name=f'junk messages, mapping = {mapping}')
+                t.run(messages_not_offered, t, d)
+                t.run(half_a_message, t, d)
+                t.run(huge_memory, t, d)
+                t.run(leaves_while_reset, t, d, name='it hangs up while it is being reset')
+                wait_for(lambda: listening(d.dir + '/evil.sock'), 5, 'the socket to be back')
                 t.run(connects_many, t, d, name='three connections')
                 r = wire.echo_compare(net.peer, range(60, 1515, 5), netns=net.name)
                 t.ok(r['ok'], f'the neighbour works as before, mapping = {mapping}', str(r))

@@ -61,8 +61,8 @@ F_NEXT, F_WRITE, F_INDIRECT = 1, 2, 4
 NO_INTERRUPT = 1  # avail->flags
 NO_NOTIFY = 1     # used->flags
 
-# Native formats ('@') are stored with one memcpy per field, hence one store; the standard ones ('<') go byte by byte
-# and the other side could see half of an index.
+# Native formats: what is stored is what the other side loads. A slice assignment is one memcpy, which for the two bytes
+# of an index is one store.
 U16, U32, U64 = struct.Struct('@H'), struct.Struct('@I'), struct.Struct('@Q')
 DESC = struct.Struct('@QIHH')
 USED_ELEM = struct.Struct('@II')
@@ -154,8 +154,8 @@ class Memory:
         return fmt.unpack_from(r.view, off)
 
     def put(self, fmt, gpa, *values):
-        r, off = self.find(gpa, fmt.size)
-        fmt.pack_into(r.view, off, *values)
+        # Not pack_into(): it clears the place first, and the other side could see an index of 0.
+        self.write(gpa, fmt.pack(*values))
 
     @staticmethod
     def _class(size):

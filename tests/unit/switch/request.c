@@ -91,7 +91,7 @@ static void test_refused(void)
 	struct arg a = { .in = 41 };
 	int ret = sw_request_wait(&rq, add_one, &nb_run, &a, sizeof(a), drop, yes, NULL, LONG_MS);
 
-	CU_ASSERT_EQUAL(ret, 0);
+	CU_ASSERT_EQUAL(ret, -ECANCELED);
 	sw_requests_run(&rq);
 	CU_ASSERT_EQUAL(nb_run, 0);
 }
