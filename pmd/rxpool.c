@@ -157,16 +157,18 @@ static int create_mempool(
 struct pmd_rxpool *pmd_rxpool_create(
 	const char *name, uint32_t nb_desc, uint32_t buf_size, int socket_id)
 {
-	/* The ring of the NIC, what the worker has in its hands, and as much again to wait in
-	 * order. */
-	uint32_t nb_slots = rte_align32pow2(2 * (nb_desc + 2 * PMD_RX_BURST));
+	uint32_t nb_slots;
 	struct pmd_rxpool *pool;
 	int ret;
 
-	if (nb_slots > VH_RING_MAX_SIZE || buf_size > UINT16_MAX - RTE_PKTMBUF_HEADROOM) {
+	if (nb_desc > PMD_RX_MAX_DESC || buf_size < PMD_MIN_FRAME ||
+		buf_size > UINT16_MAX - RTE_PKTMBUF_HEADROOM) {
 		errno = EINVAL;
 		return NULL;
 	}
+	/* The ring of the NIC, what the worker has in its hands, and as much again to wait in
+	 * order. */
+	nb_slots = rte_align32pow2(2 * (nb_desc + 2 * PMD_RX_BURST));
 	pool = rte_zmalloc_socket(NULL, sizeof(*pool), RTE_CACHE_LINE_SIZE, socket_id);
 	if (pool == NULL) {
 		errno = ENOMEM;

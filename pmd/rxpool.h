@@ -30,6 +30,8 @@
 #include "vhost/vring.h"
 
 #define PMD_RX_BURST 32
+/* With room for two bursts beside it, and doubled, this makes 32768 slots. */
+#define PMD_RX_MAX_DESC (16384 - 2 * PMD_RX_BURST)
 /* An Ethernet frame without its checksum: what a filler has. */
 #define PMD_MIN_FRAME 60
 
@@ -62,7 +64,7 @@ struct pmd_rx_stats {
 	uint64_t fillers; /* buffers completed with zeroes for the sake of order */
 	uint64_t drop_segments; /* packets in several segments on a mapped queue */
 	uint64_t drop_length; /* shorter than an Ethernet header, or longer than the buffer */
-	uint64_t drop_order; /* overtook an older buffer */
+	uint64_t drop_order; /* overtook an older buffer, or was not on loan */
 };
 
 struct pmd_rxpool {

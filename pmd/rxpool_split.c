@@ -218,18 +218,16 @@ void pmd_rxpool_publish_split(
 {
 	uint64_t bytes = 0;
 	uint16_t plain = 0, i;
+	bool broken = pmd_rxpool_fault(pool) != PMD_RX_FAULT_NONE;
 
-	for (i = 0; i < nb; i++) {
+	for (i = 0; i < nb && !broken; i++) {
 		struct rte_mbuf *m = pkts[i];
 
 		if (i + 4 < nb)
 			rte_prefetch0(pkts[i + 4]);
 		if (unlikely(!is_plain(pool, m))) {
 			publish_odd(pool, m, stats);
-			if (unlikely(pmd_rxpool_fault(pool) != PMD_RX_FAULT_NONE)) {
-				i++;
-				break;
-			}
+			broken = pmd_rxpool_fault(pool) != PMD_RX_FAULT_NONE;
 			continue;
 		}
 		bytes += m->data_len;

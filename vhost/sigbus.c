@@ -34,14 +34,20 @@ static bool replace(uintptr_t addr, size_t len)
 		       0) != MAP_FAILED;
 }
 
-/* Just what is needed to go on. Within huge pages a piece must be a huge page, too. */
+/*
+ * Just what is needed to go on. Within huge pages a piece must be a huge page, too: EINVAL says so.
+ * Any other failure is final, and larger pieces would only hit what lies beside.
+ */
 static bool replace_page(uintptr_t fault)
 {
 	static const size_t sizes[] = { 1 << 12, 1 << 16, 1 << 21, 1 << 30 };
 
-	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		if (replace(fault & ~(sizes[i] - 1), sizes[i]))
 			return true;
+		if (errno != EINVAL)
+			return false;
+	}
 	return false;
 }
 
@@ -82,8 +88,10 @@ static void on_sigbus(int sig, siginfo_t *info, void *ctx)
 	}
 	if (write(STDERR_FILENO, msg, sizeof(msg) - 1) < 0)
 		errno = saved_errno; /* nothing left to tell it to */
-	/* Back to the default action: the access is repeated and ends the process with a core. */
+	/* Back to the default action, which ends the process with a core; also if it was only sent.
+	 */
 	signal(sig, SIG_DFL);
+	raise(sig);
 }
 
 int vh_sigbus_init(void)

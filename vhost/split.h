@@ -17,6 +17,8 @@ static inline uint16_t vh_split_avail(struct vh_vring *vr, uint16_t want)
 {
 	uint16_t known = vr->avail_seen - vr->last_avail;
 
+	if (unlikely(vh_ring_fault(vr) != VH_FAULT_NONE))
+		return 0;
 	if (known >= want)
 		return known;
 
@@ -29,7 +31,7 @@ static inline uint16_t vh_split_avail(struct vh_vring *vr, uint16_t want)
 		return 0;
 	}
 	vr->avail_seen = idx;
-	return unlikely(vh_ring_fault(vr) != VH_FAULT_NONE) ? 0 : (uint16_t)(idx - vr->last_avail);
+	return idx - vr->last_avail;
 }
 
 /*

@@ -149,6 +149,8 @@ static int collect_rx(struct vh_vring *vr, uint64_t need, struct rx_bufs *b)
 		if (unlikely(b->nb == MAX_CHUNKS))
 			return -EMSGSIZE;
 		if (vh_split_avail(vr, b->nb + 1) <= b->nb) {
+			if (unlikely(vh_ring_fault(vr) != VH_FAULT_NONE))
+				return -EPROTO;
 			/* More than the whole ring holds will never come. */
 			return b->nb > vr->mask ? -EMSGSIZE : -EAGAIN;
 		}
@@ -205,7 +207,7 @@ int vh_split_copy_tx(struct vh_vring *vr, struct rte_mbuf *m, uint32_t min_len, 
 	uint16_t id;
 
 	if (vh_split_avail(vr, 1) == 0)
-		return -EAGAIN;
+		return vh_ring_fault(vr) == VH_FAULT_NONE ? -EAGAIN : -EPROTO;
 	if (unlikely(!vh_split_head(vr, vr->last_avail, &id)))
 		return -EPROTO;
 
