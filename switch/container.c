@@ -141,6 +141,7 @@ static void reset(struct sw_container *c, const char *why)
 	for (uint16_t i = 0; i < c->nb_lanes; i++)
 		sw_lane_drain(c->sw, c->lanes[i]);
 	c->restart_at = rte_get_timer_cycles() + ms_to_cycles(SW_RESET_DELAY_MS);
+	c->must_reset = NULL;
 }
 
 void sw_container_changed(struct sw_container *c)
@@ -149,6 +150,10 @@ void sw_container_changed(struct sw_container *c)
 
 	if (c->vport == NULL || !__atomic_exchange_n(&c->changed, false, __ATOMIC_ACQUIRE))
 		return;
+	if (c->must_reset != NULL) {
+		reset(c, c->must_reset);
+		return;
+	}
 	for (uint16_t i = 0; i < c->nb_lanes; i++) {
 		const char *why = "?";
 		int ret = sw_lane_start(c->sw, c->lanes[i], &why);
@@ -209,6 +214,10 @@ void sw_container_tick(struct sw_container *c)
 		return;
 	if (c->restart_at != 0) {
 		restart(c);
+		return;
+	}
+	if (c->must_reset != NULL) {
+		reset(c, c->must_reset);
 		return;
 	}
 	if (vh_port_poisoned(c->vport)) {

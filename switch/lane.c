@@ -79,8 +79,10 @@ static int swap_backing(struct sw_lane *lane, struct vh_vring *vr)
 	if (ret == 0 || vr == NULL)
 		return ret;
 	/* The ring could not fill the queue after all: back to host buffers. */
-	if (pmd_rxpool_detach(lane->pool) < 0)
+	if (pmd_rxpool_detach(lane->pool) < 0) {
+		lane->port->stuck = true;
 		return -EIO;
+	}
 	ret = pmd_queue_start(lane->port, lane->queue);
 	return ret < 0 ? ret : -EAGAIN;
 }
@@ -126,10 +128,12 @@ static const char *map_obstacle(struct sw_lane *lane)
 	/* DESIGN, invariant 4: never more than half the ring on loan to the NIC. */
 	if (lane->pair.rx.mask + 1u < 2u * lane->port->rx_desc)
 		return "ring has less than twice rx_desc entries";
+	fit = pmd_rxpool_try(lane->pool, &lane->pair.rx, wanted_at_start(lane));
+	if (fit != VH_FIT)
+		return vh_fit_str(fit);
 	if (restarts_too_often(lane))
 		return "restarted too often for its neighbours on the port";
-	fit = pmd_rxpool_try(lane->pool, &lane->pair.rx, wanted_at_start(lane));
-	return fit == VH_FIT ? NULL : vh_fit_str(fit);
+	return NULL;
 }
 
 static void pause_lane(struct switch_ctx *sw, struct sw_lane *lane, bool whole_device)
@@ -145,8 +149,10 @@ int sw_lane_start(struct switch_ctx *sw, struct sw_lane *lane, const char **why)
 	int ret;
 
 	assert_control(sw);
+	if (lane->state == SW_LANE_PARKED || lane->port->stuck)
+		return -EIO;
 	if (lane->state != SW_LANE_DRAIN && lane->state != SW_LANE_PAUSED)
-		return lane->state == SW_LANE_PARKED ? -EIO : 0;
+		return 0;
 	ret = vh_port_pair_start(lane->container->vport, lane->pair_index, &lane->pair, why);
 	if (ret == -EAGAIN && lane->state == SW_LANE_PAUSED)
 		return ret;
@@ -160,7 +166,7 @@ int sw_lane_start(struct switch_ctx *sw, struct sw_lane *lane, const char **why)
 		err = sw_plans_publish(sw, true);
 		if (err < 0) {
 			park(sw, lane, "a worker does not let go");
-			return err;
+			return -EIO;
 		}
 	}
 	if (ret < 0)
@@ -171,8 +177,9 @@ int sw_lane_start(struct switch_ctx *sw, struct sw_lane *lane, const char **why)
 		if (ret == -EAGAIN) {
 			obstacle = vh_fit_str(VH_FIT_EMPTY);
 		} else if (ret < 0) {
+			/* -EIO: a driver's -EINVAL is not the container's fault. */
 			park(sw, lane, "the Rx queue cannot be mapped and not be restored");
-			return ret;
+			return -EIO;
 		}
 		suspend_siblings(sw, lane, false);
 	}
@@ -185,7 +192,7 @@ int sw_lane_start(struct switch_ctx *sw, struct sw_lane *lane, const char **why)
 		lane->port->name, lane->queue, sw_lane_state_str(lane->state),
 		obstacle ? ", because " : "", obstacle ? obstacle : "");
 	/* Nobody waits for what the old plans named: this only adds. */
-	return sw_plans_publish(sw, false);
+	return sw_plans_publish(sw, false) == 0 ? 0 : -EIO;
 }
 
 /* Packets between the NIC and the ring when it was taken away: counted, not forgotten. */
@@ -203,6 +210,17 @@ static void drop_waiting(struct sw_lane *lane)
 	}
 }
 
+/* A ring taken back before anybody looked at its fault: the container is not let off. */
+static void remember_fault(struct sw_lane *lane)
+{
+	enum vh_fault fault = vh_ring_fault(&lane->pair.rx);
+
+	if (fault == VH_FAULT_NONE)
+		fault = vh_ring_fault(&lane->pair.tx);
+	if (fault != VH_FAULT_NONE)
+		lane->container->must_reset = vh_fault_str(fault);
+}
+
 /* Second half of taking back: no worker looks at the lane any more. */
 static int finish_stop(struct switch_ctx *sw, struct sw_lane *lane, bool mapped)
 {
@@ -215,6 +233,7 @@ static int finish_stop(struct switch_ctx *sw, struct sw_lane *lane, bool mapped)
 		park(sw, lane, "the NIC does not let go of the ring");
 		return ret;
 	}
+	remember_fault(lane);
 	vh_port_pair_stopped(&lane->pair, lane->pair_index);
 	lane->why_copied = NULL;
 	SW_LOG(DEBUG, "%s: ring pair %u taken back", lane->container->conf->name, lane->pair_index);

@@ -38,6 +38,7 @@ struct sw_container {
 	uint64_t restart_at; /* timer cycles; 0: the socket is open */
 	uint64_t nb_resets;
 	const char *last_reset; /* why, NULL if never */
+	const char *must_reset; /* a fault that a ring had when it was taken back; NULL: none */
 	struct vh_rate rate;
 };
 

@@ -28,7 +28,8 @@ struct sw_worker_stats {
 struct sw_worker {
 	struct sw_plan *plan; /* RCU; read by the worker, replaced by the control thread */
 	pthread_t thread; /* valid from the first turn on */
-	uint64_t turns_seen; /* the control thread's */
+	uint64_t turns_seen; /* the control thread's: watchdog.c */
+	unsigned int looks; /* likewise: since the worker was last seen to move */
 	bool stop; /* set by the control thread, relaxed */
 	unsigned int lcore;
 	unsigned int cpu;

@@ -207,8 +207,8 @@ void vh_port_stop(struct vh_port *port)
 {
 	if (!port->registered)
 		return;
-	/* Spins while a callback is busy: with `closing` set, callbacks end without waiting for us.
-	 */
+	/* Unregister spins while a callback is busy. None waits for us, and none in a socket. */
+	vh_port_shutdown_sockets(port);
 	rte_vhost_driver_unregister(port->path);
 	vh_reg_remove(port);
 	vh_port_drop_connections(port);

@@ -257,8 +257,9 @@ static bool memory_is_memory(void *msg)
 /* Ends the connection before the library has seen the message. */
 static enum rte_vhost_msg_result reject(struct vh_conn *conn, struct vh_msg *msg, const char *why)
 {
-	VH_LOG_LIMITED(&conn->port->rate, WARNING, "%s: message %u refused: %s", conn->port->name,
-		msg->request, why);
+	if (conn != NULL)
+		VH_LOG_LIMITED(&conn->port->rate, WARNING, "%s: message %u refused: %s",
+			conn->port->name, msg->request, why);
 	close_message_fds(msg);
 	/* A negative acknowledgement would leave the connection open. */
 	msg->flags &= ~VH_MSG_NEED_REPLY;
@@ -290,7 +291,7 @@ static enum rte_vhost_msg_result pre_msg(int vid, void *arg)
 	struct vh_msg *msg = arg;
 
 	if (conn == NULL)
-		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+		return reject(NULL, msg, NULL); /* never past the list */
 	if (!conn->guarded) {
 		conn->guarded = true;
 		conn->guard_hits = hits;

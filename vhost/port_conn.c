@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Connections: their life, and librte_vhost's sockets behind them. */
 #include <dirent.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -11,8 +12,8 @@
 
 #include "vhost/port_priv.h"
 
-/* A message comes whole or not at all; a container that reads its replies does so at once. */
-#define SOCKET_LIMIT_SEC 1
+/* A message comes whole or not at all; a container that reads its replies has room for them. */
+#define SOCKET_LIMIT_US 200000
 
 struct vh_conn *vh_conn_create(struct vh_port *port, int vid)
 {
@@ -51,7 +52,7 @@ void vh_conn_detach(struct vh_conn *conn)
 	struct vh_port *port = conn->port;
 	bool dead;
 
-	vh_reg_set_conn(conn->vid, NULL);
+	vh_reg_clear_conn(conn);
 	pthread_mutex_lock(&port->lock);
 	conn->closed = true;
 	dead = vh_conn_dead(conn);
@@ -68,27 +69,37 @@ void vh_conn_detach(struct vh_conn *conn)
 
 void vh_port_drop_connections(struct vh_port *port)
 {
-	for (int vid = 0; vid < VH_MAX_VIDS; vid++) {
-		struct vh_conn *conn = vh_reg_conn(vid);
+	struct vh_conn *conn;
 
-		if (conn != NULL && conn->port == port)
-			vh_conn_detach(conn);
-	}
+	/* Not by vid: the library may have given a freed one to another port by now. */
+	do {
+		pthread_mutex_lock(&port->lock);
+		conn = port->active;
+		pthread_mutex_unlock(&port->lock);
+		if (conn != NULL)
+			vh_conn_detach(conn); /* the one that waited moves up */
+	} while (conn != NULL);
 }
 
-/* The library tells nobody its descriptors: known by the address that they are bound or connected
- * to. */
+/*
+ * The library tells nobody its descriptors. In server mode a connection has the name that we bound;
+ * in client mode the peer's name is whatever the peer calls it, but only our own connections are
+ * stream sockets that are connected and have no name.
+ */
 static bool is_connection(int fd, const struct vh_port *port)
 {
-	struct sockaddr_un sun = { .sun_family = AF_UNSPEC };
-	socklen_t len = sizeof(sun), optlen = sizeof(int);
-	int listening = 0;
+	struct sockaddr_un name = { .sun_family = AF_UNSPEC }, peer;
+	socklen_t name_len = sizeof(name), peer_len = sizeof(peer), optlen = sizeof(int);
+	int listening = 0, type = 0;
 
-	if ((port->client ? getpeername(fd, (struct sockaddr *)&sun, &len)
-			  : getsockname(fd, (struct sockaddr *)&sun, &len)) != 0 ||
-		sun.sun_family != AF_UNIX)
+	if (getsockname(fd, (struct sockaddr *)&name, &name_len) != 0 ||
+		name.sun_family != AF_UNIX ||
+		getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &optlen) != 0 || type != SOCK_STREAM)
 		return false;
-	return strncmp(sun.sun_path, port->path, sizeof(sun.sun_path)) == 0 &&
+	if (port->client)
+		return name_len <= offsetof(struct sockaddr_un, sun_path) &&
+			getpeername(fd, (struct sockaddr *)&peer, &peer_len) == 0;
+	return strncmp(name.sun_path, port->path, sizeof(name.sun_path)) == 0 &&
 		getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &optlen) == 0 && !listening;
 }
 
@@ -110,7 +121,7 @@ static void for_each_socket(const struct vh_port *port, void (*fn)(int fd))
 
 static void limit_socket(int fd)
 {
-	struct timeval limit = { .tv_sec = SOCKET_LIMIT_SEC };
+	struct timeval limit = { .tv_usec = SOCKET_LIMIT_US };
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
@@ -128,5 +139,7 @@ void vh_port_limit_sockets(const struct vh_port *port)
 
 void vh_port_shutdown_sockets(const struct vh_port *port)
 {
-	for_each_socket(port, shutdown_socket);
+	/* In client mode the sockets of all ports look alike; there the time limit has to do. */
+	if (!port->client)
+		for_each_socket(port, shutdown_socket);
 }

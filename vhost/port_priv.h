@@ -21,6 +21,7 @@ void vh_reg_add(struct vh_port *port);
 void vh_reg_remove(struct vh_port *port);
 struct vh_port *vh_reg_port(const char *path);
 void vh_reg_set_conn(int vid, struct vh_conn *conn);
+void vh_reg_clear_conn(const struct vh_conn *conn);
 struct vh_conn *vh_reg_conn(int vid);
 
 /*

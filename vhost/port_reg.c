@@ -45,6 +45,15 @@ struct vh_port *vh_reg_port(const char *path)
 	return port;
 }
 
+void vh_reg_clear_conn(const struct vh_conn *conn)
+{
+	pthread_mutex_lock(&reg.lock);
+	/* Unless the vid is another's already. */
+	if (reg.conns[conn->vid] == conn)
+		reg.conns[conn->vid] = NULL;
+	pthread_mutex_unlock(&reg.lock);
+}
+
 struct vh_conn *vh_reg_conn(int vid)
 {
 	struct vh_conn *conn;

@@ -110,12 +110,11 @@ int vh_split_start(struct vh_vring *vr, const struct vh_ring_setup *s, const cha
 	return 0;
 }
 
-bool vh_ring_stuck(const struct vh_vring *vr)
+bool vh_ring_call_blocks(const struct vh_vring *vr)
 {
 	struct pollfd pfd = { .fd = vr->callfd, .events = POLLOUT };
 
-	/* Just preempted, if the eventfd would take a write. */
-	return __atomic_load_n(&vr->calling, __ATOMIC_RELAXED) && poll(&pfd, 1, 0) == 0;
+	return poll(&pfd, 1, 0) == 0;
 }
 
 void vh_ring_silence(struct vh_vring *vr)

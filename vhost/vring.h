@@ -131,8 +131,17 @@ static inline void vh_ring_call(struct vh_vring *vr)
 	(void)ret;
 }
 
-/* Whether the ring's owner is in vh_ring_call() and cannot get on. Control thread. */
-bool vh_ring_stuck(const struct vh_vring *vr);
+/* Whether the ring's owner is in vh_ring_call(). Any thread. */
+static inline bool vh_ring_calling(const struct vh_vring *vr)
+{
+	return __atomic_load_n(&vr->calling, __ATOMIC_RELAXED);
+}
+
+/*
+ * Whether a call would block now. Not whether one that has begun does: the container may have put
+ * another eventfd in its place since. Control thread.
+ */
+bool vh_ring_call_blocks(const struct vh_vring *vr);
 
 /* Puts a dummy behind the ring's call descriptor, and sets VH_FAULT_CALL. Control thread. */
 void vh_ring_silence(struct vh_vring *vr);

@@ -261,6 +261,28 @@ def huge_memory(t, d):
         t.ok(fe.hung_up(5) and evil(d)['resets'] == resets + 1, 'four terabytes that vanish: reset', d.tail(5))
 
 
+def call_swapped(t, d):
+    """The worker hangs in one eventfd, and the container puts another in its place, or takes the ring away."""
+    def turns():
+        return d.telemetry('/vfring/workers,1')['turns']
+
+    for name, then in (('another eventfd', lambda fe: fe.set_vring_call(fe.tx[0], os.eventfd(0))),
+                       ('new memory', lambda fe: fe.set_mem_table())):
+        with vhost_user.Frontend(d.dir + '/evil.sock') as fe:
+            wait_for(lambda: connects(fe), 5, 'the socket to be back')
+            fe.start()
+            wait_for(lambda: evil(d)['ring_pairs_working'] == 1, 5, 'the ring to work')
+            call_blocks(fe)
+            try:
+                then(fe)
+            except (OSError, vhost_user.VhostError):
+                pass  # reset already
+            begin = turns()
+            wait_for(lambda: turns() > begin + 1000, 5, f'the worker to go on after {name}')
+        t.ok(True, f'a worker that hangs goes on after {name}')
+        wait_for(lambda: evil(d)['connected'] == 0, 5, 'it to be gone')
+
+
 def leaves_while_reset(t, d):
     for _ in range(5):
         with vhost_user.Frontend(d.dir + '/evil.sock') as fe:
@@ -298,6 +320,7 @@ def main():
                 t.run(messages_not_offered, t, d)
                 t.run(half_a_message, t, d)
                 t.run(huge_memory, t, d)
+                t.run(call_swapped, t, d)
                 t.run(leaves_while_reset, t, d, name='it hangs up while it is being reset')
                 wait_for(lambda: listening(d.dir + '/evil.sock'), 5, 'the socket to be back')
                 t.run(connects_many, t, d, name='three connections')
