@@ -17,7 +17,6 @@ RTE_LOG_REGISTER(pmd_logtype, vfring.pmd, INFO);
 /* NICs round buffer sizes down to 1 KiB (82599 SRRCTL and its kin): keep to multiples. */
 #define BUF_GRANULE 1024
 #define TX_CACHE    64
-#define TX_BURST    32
 
 static int find_port_id(const char *device, uint16_t *port_id)
 {
@@ -134,7 +133,7 @@ static int setup_queues(struct pmd_port *port, const struct rte_eth_dev_info *in
 {
 	struct rte_eth_txconf txconf = info->default_txconf;
 	/* NIC rings, unsent tails, one burst in the making, and what lcore caches may keep. */
-	unsigned int nb_tx = port->nb_queues * (port->tx_desc + 2 * TX_BURST) +
+	unsigned int nb_tx = port->nb_queues * (port->tx_desc + 2 * PMD_BURST) +
 		2 * TX_CACHE * (rte_lcore_count() + 1);
 	uint32_t tx_room = RTE_PKTMBUF_HEADROOM +
 		RTE_MAX((uint32_t)RTE_MBUF_DEFAULT_DATAROOM, port->max_frame);
@@ -310,8 +309,10 @@ int pmd_queue_start(struct pmd_port *port, uint16_t queue)
 	if (ret < 0) {
 		PMD_LOG(ERR, "%s: cannot start Rx queue %u: %s", port->name, queue,
 			rte_strerror(-ret));
-		/* On host buffers it has to start; what is wrong is more than a ring without
-		 * buffers. */
+		/*
+		 * On host buffers it has to start; what is wrong is more than a ring without
+		 * buffers.
+		 */
 		port->stuck = port->queues[queue].pool->vr == NULL;
 		return ret;
 	}

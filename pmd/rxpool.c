@@ -166,9 +166,11 @@ struct pmd_rxpool *pmd_rxpool_create(
 		errno = EINVAL;
 		return NULL;
 	}
-	/* The ring of the NIC, what the worker has in its hands, and as much again to wait in
-	 * order. */
-	nb_slots = rte_align32pow2(2 * (nb_desc + 2 * PMD_RX_BURST));
+	/*
+	 * The ring of the NIC, what the worker has in its hands, and as much again to wait in
+	 * order.
+	 */
+	nb_slots = rte_align32pow2(2 * (nb_desc + 2 * PMD_BURST));
 	pool = rte_zmalloc_socket(NULL, sizeof(*pool), RTE_CACHE_LINE_SIZE, socket_id);
 	if (pool == NULL) {
 		errno = ENOMEM;

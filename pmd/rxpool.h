@@ -29,10 +29,11 @@
 
 #include "vhost/vring.h"
 
-#define PMD_RX_BURST 32
+/* Packets that a worker handles at once, each way. */
+#define PMD_BURST 32
 /* With room for two bursts beside it, and doubled, this makes 32768 slots. */
-#define PMD_RX_MAX_DESC (16384 - 2 * PMD_RX_BURST)
-/* An Ethernet frame without its checksum: what a filler has. */
+#define PMD_RX_MAX_DESC (16384 - 2 * PMD_BURST)
+/* An Ethernet frame without its checksum; shorter ones make some NICs disable the VF. */
 #define PMD_MIN_FRAME 60
 
 /* What a driver did that the mapping cannot bear. The queue falls back to copied. */

@@ -36,7 +36,8 @@ int pmd_rxpool_fill_split(struct pmd_rxpool *pool, void **objs, unsigned int n)
 		return -ENOBUFS;
 	}
 
-	/* Check all before anything is taken. Slots from head on are free: scratch space till then.
+	/*
+	 * Check all before anything is taken. Slots from head on are free: scratch space till then.
 	 */
 	for (i = 0; i < n; i++) {
 		struct pmd_slot *slot = &pool->slots[(uint16_t)(pool->head + i) & pool->mask];
@@ -237,7 +238,8 @@ void pmd_rxpool_publish_split(
 	stats->packets += nb;
 	stats->bytes += bytes;
 	stats->mapped += plain;
-	/* Behind a fault: back to the pool, and from there to the ring, once the queue is stopped.
+	/*
+	 * Behind a fault: back to the pool, and from there to the ring, once the queue is stopped.
 	 */
 	stats->drop_order += nb - i;
 	for (; i < nb; i++)

@@ -10,6 +10,8 @@
 
 #include "switch/switch.h"
 
+_Static_assert(CFG_MAX_PAIRS == VH_MAX_PAIRS, "what may be configured can be offered");
+
 static uint64_t ms_to_cycles(uint64_t ms)
 {
 	return rte_get_timer_hz() * ms / 1000;
@@ -120,13 +122,13 @@ void sw_container_close(struct sw_container *c)
 	if (c->vport == NULL)
 		return;
 	stop_port(c);
-	for (uint16_t i = 0; i < c->nb_lanes; i++)
-		sw_lane_drain(c->sw, c->lanes[i]);
+	sw_lanes_drain(c->sw, c->lanes, c->nb_lanes);
 	vh_port_destroy(c->vport);
 	c->vport = NULL;
 }
 
-/* The one sanction that librte_vhost leaves us: close the socket, and open it again a while later.
+/*
+ * The one sanction that librte_vhost leaves us: close the socket, and open it again a while later.
  */
 static void reset(struct sw_container *c, const char *why)
 {
@@ -138,8 +140,7 @@ static void reset(struct sw_container *c, const char *why)
 		SW_LOG(WARNING, "%s: connection reset: %s (%" PRIu64 " resets so far)",
 			c->conf->name, why, c->nb_resets);
 	stop_port(c);
-	for (uint16_t i = 0; i < c->nb_lanes; i++)
-		sw_lane_drain(c->sw, c->lanes[i]);
+	sw_lanes_drain(c->sw, c->lanes, c->nb_lanes);
 	c->restart_at = rte_get_timer_cycles() + ms_to_cycles(SW_RESET_DELAY_MS);
 	c->must_reset = NULL;
 }
@@ -154,20 +155,19 @@ void sw_container_changed(struct sw_container *c)
 		reset(c, c->must_reset);
 		return;
 	}
+	vh_port_status(c->vport, &status);
+	if (!status.connected) {
+		sw_lanes_drain(c->sw, c->lanes, c->nb_lanes);
+		return;
+	}
 	for (uint16_t i = 0; i < c->nb_lanes; i++) {
 		const char *why = "?";
-		int ret = sw_lane_start(c->sw, c->lanes[i], &why);
 
-		if (ret == -EINVAL) {
+		if (sw_lane_start(c->sw, c->lanes[i], &why) == -EINVAL) {
 			reset(c, why);
 			return;
 		}
 	}
-	vh_port_status(c->vport, &status);
-	if (status.connected)
-		return;
-	for (uint16_t i = 0; i < c->nb_lanes; i++)
-		sw_lane_drain(c->sw, c->lanes[i]);
 }
 
 /* Back from a reset. */
@@ -205,7 +205,7 @@ static void tick_lane(struct sw_container *c, struct sw_lane *lane)
 	}
 	if (lane->state == SW_LANE_PAUSED &&
 		rte_get_timer_cycles() - lane->paused_since > ms_to_cycles(SW_PAUSE_LIMIT_MS))
-		sw_lane_drain(c->sw, lane);
+		sw_lanes_drain(c->sw, &lane, 1);
 }
 
 void sw_container_tick(struct sw_container *c)

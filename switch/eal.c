@@ -149,8 +149,10 @@ int sw_eal_init(const struct cfg *cfg, const char *argv0)
 
 	add(&a, "%s", argv0);
 	add(&a, "--iova-mode=va");
-	/* No files: a killed daemon leaves none behind. Without hugepages EAL wants it said
-	 * otherwise. */
+	/*
+	 * No files: a killed daemon leaves none behind. Without hugepages EAL wants it said
+	 * otherwise.
+	 */
 	add(&a, huge ? "--in-memory" : "--no-shconf");
 	add(&a, "--file-prefix=%s", cfg->sw.instance);
 	/* An allow-list that matches nothing: what belongs to others is not probed. */
@@ -167,8 +169,10 @@ int sw_eal_init(const struct cfg *cfg, const char *argv0)
 		goto free;
 	}
 
-	/* systemd's variable moves the telemetry socket; vfringctl looks where EAL has it by
-	 * default. */
+	/*
+	 * systemd's variable moves the telemetry socket; vfringctl looks where EAL has it by
+	 * default.
+	 */
 	unsetenv("RUNTIME_DIRECTORY");
 	rte_openlog_stream(stderr);
 	set_log_levels(cfg->sw.log_level);

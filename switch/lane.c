@@ -119,6 +119,7 @@ static const char *map_obstacle(struct sw_lane *lane)
 	const struct pmd_driver *driver = lane->port->driver;
 	enum vh_fit fit;
 
+	lane->lacks_buffers = false;
 	if (lane->container->conf->mapping == CFG_MAPPING_OFF)
 		return "mapping = off";
 	if (lane->never_map != NULL)
@@ -129,6 +130,7 @@ static const char *map_obstacle(struct sw_lane *lane)
 	if (lane->pair.rx.mask + 1u < 2u * lane->port->rx_desc)
 		return "ring has less than twice rx_desc entries";
 	fit = pmd_rxpool_try(lane->pool, &lane->pair.rx, wanted_at_start(lane));
+	lane->lacks_buffers = fit == VH_FIT_EMPTY;
 	if (fit != VH_FIT)
 		return vh_fit_str(fit);
 	if (restarts_too_often(lane))
@@ -176,6 +178,7 @@ int sw_lane_start(struct switch_ctx *sw, struct sw_lane *lane, const char **why)
 		ret = swap_backing(lane, &lane->pair.rx);
 		if (ret == -EAGAIN) {
 			obstacle = vh_fit_str(VH_FIT_EMPTY);
+			lane->lacks_buffers = true;
 		} else if (ret < 0) {
 			/* -EIO: a driver's -EINVAL is not the container's fault. */
 			park(sw, lane, "the Rx queue cannot be mapped and not be restored");
@@ -243,6 +246,7 @@ static int finish_stop(struct switch_ctx *sw, struct sw_lane *lane, bool mapped)
 int sw_lanes_stop(struct switch_ctx *sw, struct sw_lane *const *lanes, unsigned int nb)
 {
 	bool mapped[CFG_MAX_PAIRS] = { false };
+	bool resumed = false; /* siblings that had to keep still */
 	uint32_t stopping = 0;
 	int ret, result = 0;
 
@@ -270,21 +274,30 @@ int sw_lanes_stop(struct switch_ctx *sw, struct sw_lane *const *lanes, unsigned 
 	}
 	if (ret < 0)
 		return ret;
-	/* The siblings go on. */
-	for (unsigned int i = 0; i < nb; i++)
-		if (mapped[i] && !lanes[i]->port->stuck)
-			suspend_siblings(sw, lanes[i], false);
-	sw_plans_publish(sw, false);
+	for (unsigned int i = 0; i < nb; i++) {
+		if (!mapped[i] || lanes[i]->port->stuck)
+			continue;
+		suspend_siblings(sw, lanes[i], false);
+		resumed |= !pmd_port_stops_queues(lanes[i]->port);
+	}
+	if (resumed)
+		sw_plans_publish(sw, false);
 	return result;
 }
 
-void sw_lane_drain(struct switch_ctx *sw, struct sw_lane *lane)
+void sw_lanes_drain(struct switch_ctx *sw, struct sw_lane *const *lanes, unsigned int nb)
 {
+	bool changed = false;
+
 	assert_control(sw);
-	if (lane->state != SW_LANE_PAUSED)
-		return;
-	lane->state = SW_LANE_DRAIN;
-	sw_plans_publish(sw, false);
+	for (unsigned int i = 0; i < nb; i++) {
+		if (lanes[i]->state != SW_LANE_PAUSED)
+			continue;
+		lanes[i]->state = SW_LANE_DRAIN;
+		changed = true;
+	}
+	if (changed)
+		sw_plans_publish(sw, false);
 }
 
 enum sw_care sw_lane_care(struct sw_lane *lane, const char **why)
@@ -311,9 +324,7 @@ enum sw_care sw_lane_care(struct sw_lane *lane, const char **why)
 		lane->never_map = *why;
 		return SW_CARE_COPY;
 	}
-	/* Copied only because the container had not posted enough yet? */
-	if (lane->why_copied == vh_fit_str(VH_FIT_EMPTY) &&
-		vh_split_offered(&lane->pair.rx) >= wanted_at_start(lane))
+	if (lane->lacks_buffers && vh_split_offered(&lane->pair.rx) >= wanted_at_start(lane))
 		return SW_CARE_REMAP;
 	return SW_CARE_NONE;
 }

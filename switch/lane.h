@@ -7,8 +7,9 @@
  *
  *	DRAIN	polled: received packets are dropped and counted; no ring
  *	PAUSED	not polled: a container is connected but its rings are not at work (yet, or while
- *its memory changes); the NIC's own queue keeps what arrives COPIED	polled: packets are copied
- *both ways MAPPED	polled: the NIC writes into the container's buffers; transmit is copied
+ *		its memory changes); the NIC's own queue keeps what arrives
+ *	COPIED	polled: packets are copied both ways
+ *	MAPPED	polled: the NIC writes into the container's buffers; transmit is copied
  *	PARKED	not polled, for ever: taking back did not end in time; its memory is kept
  *
  * Ownership: the part up to `stats` belongs to the worker whose plan names the lane, and to the
@@ -24,7 +25,7 @@
 #include "pmd/port.h"
 #include "vhost/port.h"
 
-#define SW_BURST 32
+#define SW_BURST PMD_BURST
 
 struct switch_ctx;
 struct sw_container;
@@ -83,6 +84,7 @@ struct sw_lane {
 	uint16_t pair_index;
 	unsigned int worker;
 	const char *why_copied; /* NULL while mapped, or while no ring is at work */
+	bool lacks_buffers; /* copied only for want of buffers: to be looked at again */
 	const char *never_map; /* set by a failure, until the container starts the ring anew */
 	uint64_t paused_since; /* rte_get_timer_cycles() */
 	/* Mapped starts lately, where each of them disturbs other containers. */
@@ -112,13 +114,13 @@ static inline bool sw_lane_polled(const struct sw_lane *lane)
  * start: puts the ring pair to work if the container is ready: 0; -EAGAIN: not ready, the lane is
  *	paused; -EINVAL: the container's rings are bad (*why). Does nothing on a lane at work.
  * stop: the "taking back" primitive, for any number of lanes (of one container) with one grace
- *period. Afterwards a lane is paused, the ring settled, its memory released, the queue on host
- *buffers. -errno: at least one lane is parked. drain: a paused lane drops what arrives. Does
- *nothing in another state.
+ *	period. Afterwards a lane is paused, the ring settled, its memory released, the queue on
+ *	host buffers. -errno: at least one lane is parked.
+ * drain: paused lanes drop what arrives. Does nothing in another state.
  */
 int sw_lane_start(struct switch_ctx *sw, struct sw_lane *lane, const char **why);
 int sw_lanes_stop(struct switch_ctx *sw, struct sw_lane *const *lanes, unsigned int nb);
-void sw_lane_drain(struct switch_ctx *sw, struct sw_lane *lane);
+void sw_lanes_drain(struct switch_ctx *sw, struct sw_lane *const *lanes, unsigned int nb);
 
 /*
  * What to do about a lane at work, called some ten times a second.

@@ -6,9 +6,6 @@
 #include "vhost/split.h"
 #include "vhost/split_copy.h"
 
-/* A frame on the wire without its checksum; shorter ones disable some NICs' VFs. */
-#define MIN_FRAME 60
-
 static inline void call_container(struct vh_vring *vr, uint64_t *calls)
 {
 	if (vh_split_flush(vr)) {
@@ -63,8 +60,10 @@ static uint16_t copy_waiting(struct sw_lane *lane)
 		} else if (ret == -EMSGSIZE) {
 			lane->stats.rx_drop_size++;
 		} else {
-			/* No buffer yet: the packets wait here, and behind them the NIC's queue
-			 * fills. */
+			/*
+			 * No buffer yet: the packets wait here, and behind them the NIC's queue
+			 * fills.
+			 */
 			lane->stats.rx_held++;
 			break;
 		}
@@ -139,7 +138,7 @@ uint16_t sw_poll_tx_copied(struct sw_lane *lane)
 		return 0;
 	}
 	while (taken < nb) {
-		int ret = vh_split_copy_tx(vr, pkts[used], MIN_FRAME, lane->max_frame);
+		int ret = vh_split_copy_tx(vr, pkts[used], PMD_MIN_FRAME, lane->max_frame);
 
 		if (likely(ret == 0)) {
 			lane->tx_wait[used] = pkts[used];

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "switch/switch.h"
+#include "vhost/wait.h"
 
 #define SLICE_MS 20
 
@@ -50,15 +51,11 @@ static void grace_done(struct rcu_head *head)
 static struct grace *grace_create(void)
 {
 	struct grace *g = calloc(1, sizeof(*g));
-	pthread_condattr_t attr;
 
 	if (g == NULL)
 		return NULL;
 	pthread_mutex_init(&g->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&g->cond, &attr);
-	pthread_condattr_destroy(&attr);
+	vh_cond_init(&g->cond);
 	g->refs = 2;
 	return g;
 }
@@ -70,7 +67,7 @@ static int grace_wait(struct switch_ctx *sw, struct grace *g)
 
 	call_rcu(&g->rcu, grace_done);
 	for (unsigned int ms = 0; ms < SW_GRACE_LIMIT_MS; ms += SLICE_MS) {
-		struct timespec end = sw_deadline_ms(SLICE_MS);
+		struct timespec end = vh_deadline_ms(SLICE_MS);
 		int ret = 0;
 
 		pthread_mutex_lock(&g->lock);

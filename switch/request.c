@@ -7,6 +7,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "vhost/wait.h"
+
 struct sw_request {
 	TAILQ_ENTRY(sw_request) next;
 	sw_request_fn fn;
@@ -18,20 +20,6 @@ struct sw_request {
 	int result;
 	_Alignas(16) unsigned char arg[];
 };
-
-struct timespec sw_deadline_ms(unsigned int ms)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	t.tv_sec += ms / 1000;
-	t.tv_nsec += (long)(ms % 1000) * 1000000;
-	if (t.tv_nsec >= 1000000000) {
-		t.tv_sec++;
-		t.tv_nsec -= 1000000000;
-	}
-	return t;
-}
 
 int sw_requests_init(struct sw_requests *rq)
 {
@@ -55,7 +43,6 @@ static struct sw_request *request_create(
 	sw_request_fn fn, void *ctx, const void *arg, size_t arg_len, sw_request_drop_fn drop)
 {
 	struct sw_request *r = calloc(1, sizeof(*r) + arg_len);
-	pthread_condattr_t attr;
 
 	if (r == NULL)
 		return NULL;
@@ -63,10 +50,7 @@ static struct sw_request *request_create(
 	r->ctx = ctx;
 	r->drop = drop;
 	memcpy(r->arg, arg, arg_len);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&r->cond, &attr);
-	pthread_condattr_destroy(&attr);
+	vh_cond_init(&r->cond);
 	return r;
 }
 
@@ -79,7 +63,7 @@ static void request_free(struct sw_request *r)
 int sw_request_wait(struct sw_requests *rq, sw_request_fn fn, void *ctx, void *arg, size_t arg_len,
 	sw_request_drop_fn drop, bool (*refuse)(void *), void *refuse_arg, unsigned int limit_ms)
 {
-	struct timespec end = sw_deadline_ms(limit_ms);
+	struct timespec end = vh_deadline_ms(limit_ms);
 	struct sw_request *r = request_create(fn, ctx, arg, arg_len, drop);
 	int ret = 0;
 

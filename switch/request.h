@@ -13,7 +13,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
-#include <time.h>
 
 struct sw_request;
 TAILQ_HEAD(sw_request_list, sw_request);
@@ -50,8 +49,5 @@ void sw_requests_run(struct sw_requests *rq);
 
 /* Control thread: runs what is posted and refuses everything later. */
 void sw_requests_close(struct sw_requests *rq);
-
-/* A point in time `ms` from now on CLOCK_MONOTONIC. */
-struct timespec sw_deadline_ms(unsigned int ms);
 
 #endif /* SWITCH_REQUEST_H */

@@ -157,8 +157,7 @@ int sw_setup_workers(struct switch_ctx *sw)
 	unsigned int lcore;
 	int ret;
 
-	RTE_LCORE_FOREACH_WORKER(lcore)
-	{
+	RTE_LCORE_FOREACH_WORKER (lcore) {
 		struct sw_worker *w;
 
 		if (sw->nb_workers == sw->cfg->sw.nb_workers)
@@ -223,8 +222,10 @@ void sw_teardown(struct switch_ctx *sw)
 		sw_container_close(&sw->containers[i]);
 	sw_requests_close(&sw->requests);
 	stop_workers(sw);
-	/* A driver frees into the pools, and a pool that could not be detached reads its lane's
-	 * ring. */
+	/*
+	 * A driver frees into the pools, and a pool that could not be detached reads its lane's
+	 * ring.
+	 */
 	for (unsigned int i = 0; i < sw->nb_ports; i++)
 		pmd_port_close(sw->ports[i]);
 	for (unsigned int i = 0; i < sw->nb_lanes; i++)

@@ -261,10 +261,12 @@ int sw_doc_make(struct switch_ctx *sw, enum sw_doc_kind kind, const char *name, 
 
 static uint64_t drops(const struct sw_lane *lane)
 {
-	const struct sw_lane_stats *s = &lane->stats;
+	uint64_t sum = 0;
 
-	return s->rx_drop_container + s->rx_drop_size + s->rx_drop_stop + s->rx.drop_length +
-		s->rx.drop_segments + s->rx.drop_order + s->tx_drop_size + s->tx_drop_stop;
+	for (size_t i = 0; i < RTE_DIM(lane_counters); i++)
+		if (strstr(lane_counters[i].key, "_drop_") != NULL)
+			sum += read_counter(lane, lane_counters[i].offset);
+	return sum;
 }
 
 void sw_stats_log(struct switch_ctx *sw)

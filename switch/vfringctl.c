@@ -131,7 +131,8 @@ static int cmd_list(int fd, const char *kind)
 	names = ask(fd, command, NULL);
 	if (names == NULL)
 		return 1;
-	json_array_foreach(names, i, name) printf("%s\n", json_string_value(name));
+	json_array_foreach (names, i, name)
+		printf("%s\n", json_string_value(name));
 	json_decref(names);
 	return 0;
 }
@@ -149,8 +150,7 @@ static int cmd_stats(int fd, const char *kind, const char *name)
 		json_decref(doc);
 		return 1;
 	}
-	json_object_foreach(doc, key, value)
-	{
+	json_object_foreach (doc, key, value) {
 		if (json_is_string(value))
 			printf("%s %s\n", key, json_string_value(value));
 		else
@@ -179,8 +179,9 @@ static uint64_t drops(const json_t *doc)
 	uint64_t sum = 0;
 
 	/* An object's iteration does not change it; the macro has no const form. */
-	json_object_foreach((json_t *)(uintptr_t)doc, key, value) if (strstr(key, "_drop_") != NULL)
-		sum += (uint64_t)json_integer_value(value);
+	json_object_foreach ((json_t *)(uintptr_t)doc, key, value)
+		if (strstr(key, "_drop_") != NULL)
+			sum += (uint64_t)json_integer_value(value);
 	return sum;
 }
 
@@ -215,8 +216,7 @@ static int print_table(int fd, struct seen *seen, double seconds)
 	if (seconds > 0)
 		printf("%10s %10s ", "rx/s", "tx/s");
 	printf("%12s %12s %12s %9s  %s\n", "rx mapped", "rx copied", "tx", "drops", "why copied");
-	json_array_foreach(names, i, name)
-	{
+	json_array_foreach (names, i, name) {
 		json_t *doc = ask(fd, "/vfring/queues", json_string_value(name));
 
 		if (doc == NULL || i >= MAX_QUEUES) {

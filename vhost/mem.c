@@ -30,8 +30,10 @@ static const char *check_table(const struct vh_mem_desc *descs, uint32_t nb)
 			return "region outside of its mapping";
 		if (i > 0 && descs[i - 1].gpa + descs[i - 1].size > d->gpa)
 			return "regions overlap";
-		/* A file that is too short now would only fault later. Block devices etc. have no
-		 * size. */
+		/*
+		 * A file that is too short now would only fault later. Block devices etc. have no
+		 * size.
+		 */
 		if (fstat(d->fd, &st) != 0)
 			return "cannot stat the region's file";
 		if (S_ISREG(st.st_mode) && (uint64_t)st.st_size < d->map_offset + d->size)

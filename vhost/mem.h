@@ -77,7 +77,8 @@ static inline void *vh_mem_translate_part(
 	const struct vh_mem *mem, uint32_t *hint, uint64_t gpa, uint64_t *len)
 {
 	const struct vh_region *r = &mem->regions[*hint];
-	/* One unsigned compare covers "below" and "beyond"; gpa + len is never formed: it may wrap.
+	/*
+	 * One unsigned compare covers "below" and "beyond"; gpa + len is never formed: it may wrap.
 	 */
 	uint64_t off = gpa - r->gpa;
 

@@ -15,6 +15,7 @@
 #include <linux/virtio_net.h>
 
 #include "vhost/port_priv.h"
+#include "vhost/wait.h"
 
 /* vhost-user protocol features; librte_vhost has no public names for them. */
 #define PROTOCOL_F_MQ        0
@@ -44,7 +45,6 @@ uint64_t vh_port_features(uint16_t nb_pairs)
 struct vh_port *vh_port_create(
 	const struct vh_port_conf *conf, const struct vh_port_ops *ops, void *arg)
 {
-	pthread_condattr_t attr;
 	struct vh_port *port;
 
 	if (strlen(conf->path) >= sizeof(port->path) || strlen(conf->name) >= sizeof(port->name) ||
@@ -65,10 +65,7 @@ struct vh_port *vh_port_create(
 	port->ops = ops;
 	port->arg = arg;
 	pthread_mutex_init(&port->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&port->released, &attr);
-	pthread_condattr_destroy(&attr);
+	vh_cond_init(&port->released);
 	return port;
 }
 
@@ -254,7 +251,8 @@ int vh_port_pair_start(struct vh_port *port, uint16_t pair, struct vh_pair *out,
 		!conn->rings[VH_TX_RING(pair)].ready)
 		goto unlock;
 
-	/* Under the lock: a callback that wants the pair back waits here, and then finds it live.
+	/*
+	 * Under the lock: a callback that wants the pair back waits here, and then finds it live.
 	 */
 	ret = start_ring(conn, VH_RX_RING(pair), &out->rx, why);
 	if (ret == 0)
@@ -313,7 +311,6 @@ void vh_port_status(struct vh_port *port, struct vh_port_status *status)
 	pthread_mutex_lock(&port->lock);
 	*status = (struct vh_port_status){
 		.connected = port->active != NULL,
-		.standby = port->standby != NULL,
 		.nb_connections = port->nb_connections,
 	};
 	if (port->active != NULL) {

@@ -127,7 +127,6 @@ struct vh_pair {
 struct vh_port_status {
 	bool connected;
 	bool running;
-	bool standby;
 	uint64_t features;
 	uint32_t nb_regions;
 	uint64_t nb_connections;

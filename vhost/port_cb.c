@@ -18,7 +18,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/vfs.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <linux/magic.h>
@@ -27,26 +26,18 @@
 #include "vhost/port_priv.h"
 #include "vhost/proto.h"
 #include "vhost/sigbus.h"
+#include "vhost/wait.h"
 
 static uint32_t all_pairs(const struct vh_conn *conn)
 {
 	return (1u << conn->port->nb_pairs) - 1;
 }
 
-static struct timespec deadline(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	t.tv_sec += VH_TAKE_BACK_LIMIT_MS / 1000;
-	return t;
-}
-
 /* The control thread is closing the port and takes everything back on its own account. */
 static int wait_released(struct vh_conn *conn, uint32_t pairs)
 {
 	struct vh_port *port = conn->port;
-	struct timespec end = deadline();
+	struct timespec end = vh_deadline_ms(VH_TAKE_BACK_LIMIT_MS);
 	int ret = 0;
 
 	pthread_mutex_lock(&port->lock);
@@ -257,9 +248,11 @@ static bool memory_is_memory(void *msg)
 /* Ends the connection before the library has seen the message. */
 static enum rte_vhost_msg_result reject(struct vh_conn *conn, struct vh_msg *msg, const char *why)
 {
+	const struct vh_request_info *info = vh_request_info(msg->request);
+
 	if (conn != NULL)
-		VH_LOG_LIMITED(&conn->port->rate, WARNING, "%s: message %u refused: %s",
-			conn->port->name, msg->request, why);
+		VH_LOG_LIMITED(&conn->port->rate, WARNING, "%s: message %u (%s) refused: %s",
+			conn->port->name, msg->request, info ? info->name : "unknown", why);
 	close_message_fds(msg);
 	/* A negative acknowledgement would leave the connection open. */
 	msg->flags &= ~VH_MSG_NEED_REPLY;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Shared by port.c (control thread), port_cb.c (librte_vhost's callbacks), port_conn.c, port_reg.c.
+/*
+ * Shared by port.c (control thread), port_cb.c (librte_vhost's callbacks), port_conn.c, port_reg.c.
  */
 #ifndef VHOST_PORT_PRIV_H
 #define VHOST_PORT_PRIV_H

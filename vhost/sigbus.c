@@ -80,15 +80,18 @@ static void on_sigbus(int sig, siginfo_t *info, void *ctx)
 	int saved_errno = errno;
 
 	(void)ctx;
-	/* BUS_ADRERR: beyond the end of the object. Other codes (hardware) are not a container's
-	 * doing. */
+	/*
+	 * BUS_ADRERR: beyond the end of the object. Other codes (hardware) are not a container's
+	 * doing.
+	 */
 	if (info->si_code == BUS_ADRERR && handle_fault((uintptr_t)info->si_addr)) {
 		errno = saved_errno;
 		return;
 	}
 	if (write(STDERR_FILENO, msg, sizeof(msg) - 1) < 0)
 		errno = saved_errno; /* nothing left to tell it to */
-	/* Back to the default action, which ends the process with a core; also if it was only sent.
+	/*
+	 * Back to the default action, which ends the process with a core; also if it was only sent.
 	 */
 	signal(sig, SIG_DFL);
 	raise(sig);

@@ -130,8 +130,11 @@ void vh_ring_silence(struct vh_vring *vr)
 
 uint16_t vh_split_settle(struct vh_vring *vr)
 {
-	if (vh_split_flush(vr))
-		vh_ring_call(vr);
+	/*
+	 * Workers flush, and call, on every turn: nothing is left to show. No call from here: it
+	 * could block the control thread, and nobody watches that.
+	 */
+	vh_split_flush(vr);
 	vr->last_avail = vr->last_used;
 	vr->avail_seen = vr->last_used;
 	return vr->last_used;

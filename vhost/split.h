@@ -44,7 +44,8 @@ static inline uint16_t vh_split_offered(const struct vh_vring *vr)
 		__atomic_load_n(&vr->last_avail, __ATOMIC_RELAXED);
 }
 
-/* The descriptor number at a position of the avail ring; false (and a fault) if there is none such.
+/*
+ * The descriptor number at a position of the avail ring; false (and a fault) if there is none such.
  */
 static inline bool vh_split_head(struct vh_vring *vr, uint16_t pos, uint16_t *id)
 {
@@ -104,8 +105,10 @@ static inline void vh_split_untake(struct vh_vring *vr, uint16_t n)
 	vr->last_avail -= n;
 }
 
-/* Completes the oldest taken buffer with `len` bytes written, header included. Seen after the
- * flush. */
+/*
+ * Completes the oldest taken buffer with `len` bytes written, header included. Seen after the
+ * flush.
+ */
 static inline void vh_split_put_used(struct vh_vring *vr, uint16_t id, uint32_t len)
 {
 	struct vring_used_elem *e = &vr->used->ring[vr->last_used & vr->mask];

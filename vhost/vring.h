@@ -2,7 +2,7 @@
 /*
  * One virtqueue as the thread that works on it sees it: what split and packed rings share. The
  * per-packet functions are in split.h (packed.h comes beside it); they offer the same small set,
- *and the caller chooses once, when the ring starts, never per packet:
+ * and the caller chooses once, when the ring starts, never per packet:
  *
  *	X_peek_rx	copy and check the n-th next buffer without taking it
  *	X_take		take n peeked buffers
@@ -11,9 +11,9 @@
  *	X_flush		show the completions to the container, and whether it wants a call
  *
  * Ownership: the ring belongs to one thread at a time: the worker whose plan holds it, else the
- * control thread. Only `fault` and `calling` are read by another thread while a worker owns the
- *ring. Trust: everything in the container's memory may change at any time. A descriptor is copied
- *to a local once (vh_desc_load), checked, then used. What the container may break is its own ring:
+ * control thread. Only `fault` and `calling` are read by another thread while a worker owns the ring.
+ * Trust: everything in the container's memory may change at any time. A descriptor is copied to a
+ * local once (vh_desc_load), checked, then used. What the container may break is its own ring:
  * `fault` is set, the ring gives nothing more, and the control thread resets the port.
  */
 #ifndef VHOST_VRING_H
@@ -46,7 +46,8 @@ enum vh_fault {
 	VH_FAULT_COUNT
 };
 
-/* Whether a buffer can be lent to a NIC as it is. Beyond VH_FIT it is legal, but has to be copied.
+/*
+ * Whether a buffer can be lent to a NIC as it is. Beyond VH_FIT it is legal, but has to be copied.
  */
 enum vh_fit {
 	VH_FIT,
@@ -171,6 +172,7 @@ int vh_split_start(struct vh_vring *vr, const struct vh_ring_setup *setup, const
 /*
  * Puts a ring in the state in which the next owner finds it: everything taken has been completed or
  * given back, so the next buffer is used->idx. Control thread, after the worker has let go.
+ * Shows what is still unshown, but calls nobody: that could block the control thread.
  * Returns the base for both directions (rte_vhost_set_vring_base).
  */
 uint16_t vh_split_settle(struct vh_vring *vr);

@@ -6,7 +6,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'lib'))
 import wire
-from rig import Daemon, Netns, Testpmd, wait_for
+from rig import Daemon, Netns, Testpmd, one_container, wait_for
 from tap import Tap
 
 SIZES = range(60, 1515)
@@ -20,21 +20,13 @@ PATHS = {
 }
 
 
-def config(net, mapping):
-    return {
-        'switch': {'workers': 1, 'hugepages': 'off', 'memory': 128},
-        'port wire0': {'device': f'net_af_packet0,iface={net.host}'},
-        'container web0': {'socket': '{dir}/web0.sock', 'port': 'wire0', 'mapping': mapping},
-    }
-
-
 def working(d, mode):
     c = d.telemetry('/vfring/containers,web0')
     return c['rx_mode'] == mode and c['ring_pairs_working'] == 1
 
 
 def check_run(t, net, mapping, mode, path, arguments):
-    with Daemon(config(net, mapping)) as d, Testpmd(d.dir + '/web0.sock', vdev=arguments, lcores='0@0,1@0'):
+    with Daemon(one_container(net, mapping=mapping)) as d, Testpmd(d.dir + '/web0.sock', vdev=arguments, lcores='0@0,1@0'):
         wait_for(lambda: working(d, mode), 10, f'the ring to be {mode}')
         for vlan in (None, 5):
             kind = 'tagged' if vlan else 'untagged'

@@ -9,16 +9,8 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'lib'))
 import vhost_user
 import wire
-from rig import Daemon, Hugepages, Netns, Testpmd, wait_for
+from rig import Daemon, Hugepages, Netns, Testpmd, one_container, wait_for
 from tap import Tap
-
-
-def config(net, mapping='auto'):
-    return {
-        'switch': {'workers': 1, 'hugepages': 'off', 'memory': 128},
-        'port wire0': {'device': f'net_af_packet0,iface={net.host}'},
-        'container web0': {'socket': '{dir}/web0.sock', 'port': 'wire0', 'mapping': mapping},
-    }
 
 
 def queue(d):
@@ -40,7 +32,7 @@ def heap_grows(t, net, mapping):
     """A testpmd on hugepages opens a second port, whose queues allocate 8 MiB each: its heap grows, and virtio-user
     sends a new table."""
     name = f'heap grows, mapping = {mapping}'
-    with Daemon(config(net, mapping)) as d, \
+    with Daemon(one_container(net, mapping=mapping)) as d, \
             Testpmd(d.dir + '/web0.sock', huge=True, lcores='0@0,1@0') as pmd:
         wait_for(lambda: working(d), 10, 'the ring to work')
         before, end, result = queue(d), threading.Event(), []
@@ -65,7 +57,7 @@ def heap_grows(t, net, mapping):
 def front_end_sends(t, net, style):
     """A front end sends a new table, the way virtio-user does (rings disabled) or QEMU does (live)."""
     name = f'table in the style of {style}'
-    with Daemon(config(net)) as d, vhost_user.Frontend(d.dir + '/web0.sock') as fe:
+    with Daemon(one_container(net)) as d, vhost_user.Frontend(d.dir + '/web0.sock') as fe:
         fe.start()
         fe.rx[0].post(size=2176)
         wait_for(lambda: queue(d)['state'] == 'mapped', 10, 'the ring to be mapped')
@@ -90,7 +82,7 @@ def front_end_sends(t, net, style):
 
 def too_many(t, net):
     """More than eight regions are refused, and cost only that connection."""
-    with Daemon(config(net)) as d, vhost_user.Frontend(d.dir + '/web0.sock') as fe:
+    with Daemon(one_container(net)) as d, vhost_user.Frontend(d.dir + '/web0.sock') as fe:
         fe.start()
         wait_for(lambda: working(d), 10, 'the ring to work')
         refused = False

@@ -7,18 +7,10 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'lib'))
 import vhost_user
 import wire
-from rig import Daemon, Netns, wait_for
+from rig import Daemon, Netns, one_container, wait_for
 from tap import Tap
 
 ROUNDS = 300
-
-
-def config(net, mapping):
-    return {
-        'switch': {'workers': 1, 'hugepages': 'off', 'memory': 128},
-        'port wire0': {'device': f'net_af_packet0,iface={net.host}'},
-        'container web0': {'socket': '{dir}/web0.sock', 'port': 'wire0', 'mapping': mapping},
-    }
 
 
 def container(d):
@@ -27,7 +19,7 @@ def container(d):
 
 def notifications(t, net, mapping, features, kind):
     name = f'{kind}, mapping = {mapping}'
-    with Daemon(config(net, mapping)) as d, vhost_user.Frontend(d.dir + '/web0.sock') as fe, \
+    with Daemon(one_container(net, mapping=mapping)) as d, vhost_user.Frontend(d.dir + '/web0.sock') as fe, \
             wire.Wire(net.peer, net.name) as w:
         # Near the end of the 16 bits, so that indices and events wrap on the way.
         for ring in fe.rings:
@@ -67,7 +59,7 @@ def notifications(t, net, mapping, features, kind):
 
 def odd_call_fds(t, net):
     """A call descriptor that is no eventfd, or a full one, must not stop the worker."""
-    with Daemon(config(net, 'auto')) as d, vhost_user.Frontend(d.dir + '/web0.sock') as fe, \
+    with Daemon(one_container(net)) as d, vhost_user.Frontend(d.dir + '/web0.sock') as fe, \
             wire.Wire(net.peer, net.name) as w:
         fe.start()
         rx = fe.rx[0]

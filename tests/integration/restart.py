@@ -7,18 +7,10 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'lib'))
 import wire
-from rig import Daemon, Netns, Testpmd, wait_for
+from rig import Daemon, Netns, Testpmd, one_container, wait_for
 from tap import Tap
 
 RATE = 2000
-
-
-def config(net, mapping='auto', mode='server'):
-    return {
-        'switch': {'workers': 1, 'hugepages': 'off', 'memory': 128},
-        'port wire0': {'device': f'net_af_packet0,iface={net.host}'},
-        'container web0': {'socket': '{dir}/web0.sock', 'port': 'wire0', 'mapping': mapping, 'socket_mode': mode},
-    }
 
 
 def container(d):
@@ -61,7 +53,7 @@ def check_damage(t, traffic, name):
 
 def container_restarts(t, net, mapping):
     name = f'container killed, mapping = {mapping}'
-    with Daemon(config(net, mapping)) as d:
+    with Daemon(one_container(net, mapping=mapping)) as d:
         path = d.dir + '/web0.sock'
         with Traffic(net) as traffic:
             # The second one connects while the first one's death may not have been noticed yet.
@@ -85,7 +77,7 @@ def container_restarts(t, net, mapping):
 
 def daemon_restarts(t, net, how, mapping):
     name = f'daemon {how}, mapping = {mapping}'
-    with Daemon(config(net, mapping, 'client')) as d:
+    with Daemon(one_container(net, mapping=mapping, socket_mode='client')) as d:
         # The container listens: its socket outlives the daemon.
         with Testpmd(d.dir + '/web0.sock', vdev='server=1', lcores='0@0,1@0', forward=None, limit=30) as pmd:
             pmd.command('set fwd macswap')

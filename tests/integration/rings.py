@@ -7,7 +7,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'lib'))
 import wire
-from rig import Daemon, Netns, wait_for
+from rig import Daemon, Netns, one_container, wait_for
 from tap import Tap
 from vhost_user import EVENT_IDX, IN_ORDER, INDIRECT, MRG_RXBUF, PROTOCOL_FEATURES, RING_PACKED, VERSION_1, Frontend
 
@@ -37,14 +37,6 @@ SEND = [
     ('header cut in two, data in three', {'cuts': (5, 12, 20, 50)}),
     ('indirect, in pieces', {'layout': 'indirect', 'cuts': (12, 20, 50)}),
 ]
-
-
-def config(net):
-    return {
-        'switch': {'workers': 1, 'hugepages': 'off', 'memory': 128},
-        'port wire0': {'device': f'net_af_packet0,iface={net.host}'},
-        'container web0': {'socket': '{dir}/web0.sock', 'port': 'wire0'},
-    }
 
 
 def queue(d):
@@ -111,7 +103,7 @@ def features(t, d):
         t.ok(offered & want == want and not offered & (RING_PACKED | 0x7f81), 'what is offered, and no offloads', hex(offered))
 
 
-with Tap() as t, Netns('vft-rings', host='vft-g0') as net, Daemon(config(net)) as d, wire.Wire(net.peer, net.name) as w:
+with Tap() as t, Netns('vft-rings', host='vft-g0') as net, Daemon(one_container(net)) as d, wire.Wire(net.peer, net.name) as w:
     t.run(features, t, d)
     for case in RECEIVE:
         t.run(receive, t, d, w, *case, name=f'receive: {case[0]}')

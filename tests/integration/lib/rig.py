@@ -300,6 +300,15 @@ def ini(sections):
                      for name, keys in sections.items())
 
 
+def one_container(net, **keys):
+    """The configuration of most tests: the wire's host end behind one worker, and container web0 on it with these keys."""
+    return {
+        'switch': {'workers': 1, 'hugepages': 'off', 'memory': 128},
+        'port wire0': {'device': f'net_af_packet0,iface={net.host}'},
+        'container web0': {'socket': '{dir}/web0.sock', 'port': 'wire0', **keys},
+    }
+
+
 class Daemon(Process):
     """vfringd on a generated configuration.
 

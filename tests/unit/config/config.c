@@ -1107,7 +1107,8 @@ static void test_help(void)
 	free(help);
 }
 
-/* The checkout: __FILE__ is absolute, or relative to the build folder, tests/ of which we are in.
+/*
+ * The checkout: __FILE__ is absolute, or relative to the build folder, tests/ of which we are in.
  */
 static void source_path(char path[PATH_MAX], const char *file)
 {

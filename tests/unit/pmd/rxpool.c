@@ -16,7 +16,7 @@
 #include "tests/unit/vhost/fake_ring.h"
 
 #define NB_DESC  16u
-#define SLOTS    256u /* 2 * (NB_DESC + 2 * PMD_RX_BURST), rounded up */
+#define SLOTS    256u /* 2 * (NB_DESC + 2 * PMD_BURST), rounded up */
 #define BUF_SIZE 2048u
 #define STRIDE   2304u /* of the container's buffers */
 #define HDR      12u
@@ -203,7 +203,7 @@ static void test_create_number_limits(void)
 	expect_created(65, 64, 512);
 	expect_created(4096, 64, 16384);
 	/* both halves of 32768 slots, less what the worker may have in its hands */
-	expect_created(16384 - 2 * PMD_RX_BURST, 64, 32768);
+	expect_created(16384 - 2 * PMD_BURST, 64, 32768);
 	expect_invalid(16385, 64);
 	expect_invalid(65536, 64);
 }
@@ -211,7 +211,7 @@ static void test_create_number_limits(void)
 static void test_create_number_does_not_wrap(void)
 {
 	expect_invalid(UINT32_MAX, 64);
-	expect_invalid((1u << 31) - 2 * PMD_RX_BURST, 64);
+	expect_invalid((1u << 31) - 2 * PMD_BURST, 64);
 	expect_invalid(1u << 31, 64);
 }
 
@@ -545,25 +545,25 @@ static void test_same_id_twice(void)
 
 static void test_publish_in_order(void)
 {
-	struct rte_mbuf *m[PMD_RX_BURST];
+	struct rte_mbuf *m[PMD_BURST];
 
 	start();
-	post_many(PMD_RX_BURST);
-	CU_ASSERT_EQUAL_FATAL(alloc(m, PMD_RX_BURST), 0);
-	receive_all(m, PMD_RX_BURST);
-	pmd_rxpool_publish_split(pool, m, PMD_RX_BURST, &stats);
+	post_many(PMD_BURST);
+	CU_ASSERT_EQUAL_FATAL(alloc(m, PMD_BURST), 0);
+	receive_all(m, PMD_BURST);
+	pmd_rxpool_publish_split(pool, m, PMD_BURST, &stats);
 	CU_ASSERT_EQUAL(ring.used->idx, 0); /* the container sees nothing before the flush */
 	CU_ASSERT_EQUAL(pmd_rxpool_loans(pool), 0);
 	vh_split_flush(&ring.vr);
-	CU_ASSERT_EQUAL(ring.used->idx, PMD_RX_BURST);
+	CU_ASSERT_EQUAL(ring.used->idx, PMD_BURST);
 	uint64_t bytes = 0;
-	for (uint16_t i = 0; i < PMD_RX_BURST; i++) {
+	for (uint16_t i = 0; i < PMD_BURST; i++) {
 		expect_used(i, nth_id(i), 60u + i);
 		CU_ASSERT(frame_is(nth_id(i), HDR, 60u + i, (uint8_t)i));
 		bytes += 60u + i;
 	}
-	CU_ASSERT_EQUAL(stats.packets, PMD_RX_BURST);
-	CU_ASSERT_EQUAL(stats.mapped, PMD_RX_BURST);
+	CU_ASSERT_EQUAL(stats.packets, PMD_BURST);
+	CU_ASSERT_EQUAL(stats.mapped, PMD_BURST);
 	CU_ASSERT_EQUAL(stats.bytes, bytes);
 	CU_ASSERT_EQUAL(stats.fillers + stats.relocated, 0);
 	expect_clean();
@@ -1220,8 +1220,8 @@ static void model_post(void)
 
 static void model_alloc(void)
 {
-	struct rte_mbuf *m[PMD_RX_BURST];
-	uint16_t n = (uint16_t)(1 + rnd(PMD_RX_BURST));
+	struct rte_mbuf *m[PMD_BURST];
+	uint16_t n = (uint16_t)(1 + rnd(PMD_BURST));
 	uint16_t offered = mo.avail - mo.head, out = mo.head - mo.tail;
 	bool ok = alloc(m, n) == 0;
 
@@ -1253,12 +1253,13 @@ static void model_return(void)
 	}
 }
 
-/* Packets for the oldest buffers that the driver has; before them, fillers for what it gave back.
+/*
+ * Packets for the oldest buffers that the driver has; before them, fillers for what it gave back.
  */
 static void model_receive(void)
 {
-	struct rte_mbuf *m[PMD_RX_BURST];
-	uint16_t want = (uint16_t)rnd(PMD_RX_BURST + 1), n = 0, pos = mo.tail;
+	struct rte_mbuf *m[PMD_BURST];
+	uint16_t want = (uint16_t)rnd(PMD_BURST + 1), n = 0, pos = mo.tail;
 
 	for (; pos != mo.head && n < want; pos++) {
 		struct model_pos *p = &mo.pos[pos];

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "tests/unit/unit.h"
+#include "vhost/wait.h"
 
 #define LONG_MS 5000
 
@@ -78,7 +79,8 @@ static void test_timeout(void)
 	CU_ASSERT_EQUAL(ret, -ETIMEDOUT);
 	CU_ASSERT_EQUAL(nb_run, 0);
 
-	/* It runs all the same, late: a ring that was to be taken back must be. The poster is gone.
+	/*
+	 * It runs all the same, late: a ring that was to be taken back must be. The poster is gone.
 	 */
 	sw_requests_run(&rq);
 	CU_ASSERT_EQUAL(nb_run, 1);
@@ -126,7 +128,7 @@ static void test_many(void)
 {
 	pthread_t posters[NB_POSTERS];
 	int in[NB_POSTERS];
-	struct timespec end = sw_deadline_ms(LONG_MS), now;
+	struct timespec end = vh_deadline_ms(LONG_MS), now;
 
 	for (int i = 0; i < NB_POSTERS; i++) {
 		in[i] = i * 100;

@@ -46,7 +46,8 @@ static void shrink(const struct shared *s, off_t size)
 	CU_ASSERT_FATAL(ftruncate(s->fd, size) == 0);
 }
 
-/* Accesses that the compiler keeps, and where they are: it knows nothing of what a signal changes.
+/*
+ * Accesses that the compiler keeps, and where they are: it knows nothing of what a signal changes.
  */
 static void touch(uint8_t *p)
 {

@@ -680,7 +680,8 @@ static void test_settle(void)
 	vh_split_put_used(&f.vr, 2, 62);
 	CU_ASSERT_EQUAL(vh_split_settle(&f.vr), 1);
 	CU_ASSERT_EQUAL(f.used->idx, 1);
-	CU_ASSERT_TRUE(fake_was_called(&f));
+	/* by the control thread, which no container may block */
+	CU_ASSERT_FALSE(fake_was_called(&f));
 	/* the two that were taken and not completed are next */
 	CU_ASSERT_EQUAL(vh_split_avail(&f.vr, 3), 3);
 	CU_ASSERT_EQUAL(vh_split_peek_rx(&f.vr, 0, 100, &buf), VH_FIT);
@@ -695,9 +696,8 @@ static void test_settle_again(void)
 	fake_ring_init(&f, 8, 0);
 	complete_some(&f, 2);
 	CU_ASSERT_EQUAL(vh_split_settle(&f.vr), 2);
-	CU_ASSERT_TRUE(fake_was_called(&f));
 	CU_ASSERT_EQUAL(vh_split_settle(&f.vr), 2);
-	CU_ASSERT_FALSE(fake_was_called(&f));
+	CU_ASSERT_EQUAL(f.used->idx, 2);
 	fake_ring_free(&f);
 }
 
