@@ -12,7 +12,7 @@
 
 #include "pmd/rxpool_priv.h"
 #include "vhost/compat.h"
-#include "vhost/split.h"
+#include "vhost/ring.h"
 
 #define OPS_NAME "vfring_rx"
 
@@ -49,8 +49,7 @@ static int ops_enqueue(struct rte_mempool *mp, void *const *objs, unsigned int n
 		for (unsigned int i = 0; i < n; i++)
 			pool->free[pool->nb_free++] = pmd_rxpool_index(pool, objs[i]);
 	} else {
-		for (unsigned int i = 0; i < n; i++)
-			pmd_rxpool_return_split(pool, objs[i]);
+		pool->ops->give_back(pool, objs, n);
 	}
 	return 0;
 }
@@ -60,7 +59,7 @@ static int ops_dequeue(struct rte_mempool *mp, void **objs, unsigned int n)
 	struct pmd_rxpool *pool = mp->pool_data;
 
 	if (pool->vr != NULL)
-		return pmd_rxpool_fill_split(pool, objs, n);
+		return pool->ops->fill(pool, objs, n);
 	if (n > pool->nb_free)
 		return -ENOBUFS;
 	for (unsigned int i = 0; i < n; i++)
@@ -229,6 +228,7 @@ int pmd_rxpool_attach(struct pmd_rxpool *pool, struct vh_vring *vr)
 	if (pmd_rxpool_loans(pool) != 0)
 		return -EBUSY;
 	pool->vr = vr;
+	pool->ops = &pmd_rx_ring_ops[vr->kind];
 	pool->head = 0;
 	pool->tail = 0;
 	pool->fault = PMD_RX_FAULT_NONE;
@@ -249,8 +249,9 @@ int pmd_rxpool_detach(struct pmd_rxpool *pool)
 
 enum vh_fit pmd_rxpool_try(const struct pmd_rxpool *pool, struct vh_vring *vr, uint16_t want)
 {
+	enum vh_ring_kind kind = vr->kind;
 	/* Look at what is there even if none is wanted: it may be of the wrong kind. */
-	uint16_t avail = vh_split_avail(vr, RTE_MAX(want, 1));
+	uint16_t avail = vh_ring_avail(kind, vr, RTE_MAX(want, 1));
 	struct vh_rx_buf buf;
 
 	if (vh_ring_fault(vr) != VH_FAULT_NONE)
@@ -258,7 +259,7 @@ enum vh_fit pmd_rxpool_try(const struct pmd_rxpool *pool, struct vh_vring *vr, u
 	if (avail < want)
 		return VH_FIT_EMPTY;
 	for (uint16_t i = 0; i < avail; i++) {
-		enum vh_fit fit = vh_split_peek_rx(vr, i, vr->hdr_len + pool->buf_size, &buf);
+		enum vh_fit fit = vh_ring_peek_rx(kind, vr, i, vr->hdr_len + pool->buf_size, &buf);
 
 		if (fit != VH_FIT)
 			return fit;

@@ -68,9 +68,22 @@ struct pmd_rx_stats {
 	uint64_t drop_order; /* overtook an older buffer, or was not on loan */
 };
 
+struct pmd_rxpool;
+
+/* What depends on the kind of ring behind the pool: chosen when it is attached. */
+struct pmd_rx_ops {
+	/* All or nothing: 0, or -ENOBUFS with nothing taken. */
+	int (*fill)(struct pmd_rxpool *pool, void **objs, unsigned int n);
+	/* Loans come home unfilled: the newest ones are offered again. */
+	void (*give_back)(struct pmd_rxpool *pool, void *const *objs, unsigned int n);
+	void (*publish)(struct pmd_rxpool *pool, struct rte_mbuf **pkts, uint16_t nb,
+		struct pmd_rx_stats *stats);
+};
+
 struct pmd_rxpool {
 	/* First cache line: read per burst. */
 	struct vh_vring *vr; /* ring backing; NULL: host backing */
+	const struct pmd_rx_ops *ops; /* of the ring's kind; set with vr */
 	struct pmd_slot *slots;
 	uint8_t *headers; /* the first mbuf header; the others follow at a constant stride */
 	uint32_t stride;
@@ -149,10 +162,13 @@ static inline enum vh_fit pmd_rxpool_unfit(const struct pmd_rxpool *pool)
 const char *pmd_rx_fault_str(enum pmd_rx_fault fault);
 
 /*
- * Publishes received packets, in order, in the split ring behind the pool. Takes every mbuf. The
- * caller flushes the ring afterwards. After a fault all that is left is given back.
+ * Publishes received packets, in order, in the ring behind the pool. Takes every mbuf. The caller
+ * flushes the ring afterwards. After a fault all that is left is given back.
  */
-void pmd_rxpool_publish_split(
-	struct pmd_rxpool *pool, struct rte_mbuf **pkts, uint16_t nb, struct pmd_rx_stats *stats);
+static inline void pmd_rxpool_publish(
+	struct pmd_rxpool *pool, struct rte_mbuf **pkts, uint16_t nb, struct pmd_rx_stats *stats)
+{
+	pool->ops->publish(pool, pkts, nb, stats);
+}
 
 #endif /* PMD_RXPOOL_H */

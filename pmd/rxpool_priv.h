@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Between the pool (rxpool.c) and its ring backings (rxpool_split.c; packed comes beside it). */
+/* Between the pool (rxpool.c) and its ring backing (rxpool_ring.c). */
 #ifndef PMD_RXPOOL_PRIV_H
 #define PMD_RXPOOL_PRIV_H
 
 #include "pmd/rxpool.h"
 
-/* All or nothing: 0, or -ENOBUFS with nothing taken. */
-int pmd_rxpool_fill_split(struct pmd_rxpool *pool, void **objs, unsigned int n);
-
-/* A loan comes home unfilled: the newest ones are offered again. */
-void pmd_rxpool_return_split(struct pmd_rxpool *pool, struct rte_mbuf *m);
+/* By the kind of ring. */
+extern const struct pmd_rx_ops pmd_rx_ring_ops[VH_RING_KINDS];
 
 /* The slot that a header of this pool stands for. */
 static inline uint16_t pmd_rxpool_index(const struct pmd_rxpool *pool, const struct rte_mbuf *m)

@@ -9,7 +9,6 @@
 
 #include "switch/plan.h"
 #include "switch/switch.h"
-#include "vhost/split.h"
 
 #define RESTART_WINDOW_SEC 10
 #define MAX_RESTARTS       20
@@ -324,7 +323,7 @@ enum sw_care sw_lane_care(struct sw_lane *lane, const char **why)
 		lane->never_map = *why;
 		return SW_CARE_COPY;
 	}
-	if (lane->lacks_buffers && vh_split_offered(&lane->pair.rx) >= wanted_at_start(lane))
+	if (lane->lacks_buffers && vh_ring_offers(&lane->pair.rx, wanted_at_start(lane)))
 		return SW_CARE_REMAP;
 	return SW_CARE_NONE;
 }

@@ -94,11 +94,14 @@ struct sw_lane {
 	uint64_t nb_mapped_starts;
 };
 
-/* What the rx function of each state does, and the one transmit function. lane_poll.c */
+/* What a worker does, by the kind of the lane's rings. lane_poll.c */
+struct sw_lane_polls {
+	sw_poll_fn rx_copied;
+	sw_poll_fn rx_mapped;
+	sw_poll_fn tx_copied;
+};
+extern const struct sw_lane_polls sw_lane_polls[VH_RING_KINDS];
 uint16_t sw_poll_drain(struct sw_lane *lane);
-uint16_t sw_poll_rx_copied(struct sw_lane *lane);
-uint16_t sw_poll_rx_mapped(struct sw_lane *lane);
-uint16_t sw_poll_tx_copied(struct sw_lane *lane);
 
 const char *sw_lane_state_str(enum sw_lane_state state);
 

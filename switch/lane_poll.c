@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Lanes, per-packet part. Workers only: no system call but the call eventfd, no lock, no log. */
+/*
+ * Lanes, per-packet part. Workers only: no system call but the call eventfd, no lock, no log.
+ * `kind` is a constant in each instance at the end of the file.
+ */
 #include <errno.h>
 
 #include "switch/lane.h"
-#include "vhost/split.h"
-#include "vhost/split_copy.h"
+#include "vhost/ring.h"
 
-static inline void call_container(struct vh_vring *vr, uint64_t *calls)
+static __rte_always_inline void call_container(
+	enum vh_ring_kind kind, struct vh_vring *vr, uint64_t *calls)
 {
-	if (vh_split_flush(vr)) {
+	if (vh_ring_flush(kind, vr)) {
 		vh_ring_call(vr);
 		(*calls)++;
 	}
@@ -29,7 +32,7 @@ uint16_t sw_poll_drain(struct sw_lane *lane)
 	return nb;
 }
 
-uint16_t sw_poll_rx_mapped(struct sw_lane *lane)
+static __rte_always_inline uint16_t rx_mapped(enum vh_ring_kind kind, struct sw_lane *lane)
 {
 	struct rte_mbuf *pkts[SW_BURST];
 	uint16_t nb;
@@ -40,20 +43,20 @@ uint16_t sw_poll_rx_mapped(struct sw_lane *lane)
 	nb = rte_eth_rx_burst(lane->port_id, lane->queue, pkts, SW_BURST);
 	if (nb == 0)
 		return 0;
-	pmd_rxpool_publish_split(lane->pool, pkts, nb, &lane->stats.rx);
-	call_container(&lane->pair.rx, &lane->stats.rx_calls);
+	pmd_rxpool_publish(lane->pool, pkts, nb, &lane->stats.rx);
+	call_container(kind, &lane->pair.rx, &lane->stats.rx_calls);
 	return nb;
 }
 
 /* Copies what waits, in order, as far as there are buffers. Returns the packets dealt with. */
-static uint16_t copy_waiting(struct sw_lane *lane)
+static __rte_always_inline uint16_t copy_waiting(enum vh_ring_kind kind, struct sw_lane *lane)
 {
 	struct vh_vring *vr = &lane->pair.rx;
 	uint16_t done = 0;
 
 	while (lane->nb_rx_wait > 0) {
 		struct rte_mbuf *m = lane->rx_wait[lane->rx_wait_at];
-		int ret = vh_split_copy_rx(vr, m);
+		int ret = vh_ring_copy_rx(kind, vr, m);
 
 		if (ret == 0) {
 			lane->stats.rx_copied++;
@@ -73,16 +76,16 @@ static uint16_t copy_waiting(struct sw_lane *lane)
 		done++;
 	}
 	if (done > 0)
-		call_container(vr, &lane->stats.rx_calls);
+		call_container(kind, vr, &lane->stats.rx_calls);
 	return done;
 }
 
-uint16_t sw_poll_rx_copied(struct sw_lane *lane)
+static __rte_always_inline uint16_t rx_copied(enum vh_ring_kind kind, struct sw_lane *lane)
 {
 	uint16_t nb;
 
 	if (unlikely(lane->nb_rx_wait > 0)) {
-		nb = copy_waiting(lane);
+		nb = copy_waiting(kind, lane);
 		if (lane->nb_rx_wait > 0)
 			return nb;
 	}
@@ -94,7 +97,7 @@ uint16_t sw_poll_rx_copied(struct sw_lane *lane)
 	for (uint16_t i = 0; i < nb; i++)
 		lane->stats.rx.bytes += lane->rx_wait[i]->pkt_len;
 	lane->stats.rx.packets += nb;
-	copy_waiting(lane);
+	copy_waiting(kind, lane);
 	return nb;
 }
 
@@ -119,7 +122,7 @@ static void send_waiting(struct sw_lane *lane)
 	}
 }
 
-uint16_t sw_poll_tx_copied(struct sw_lane *lane)
+static __rte_always_inline uint16_t tx_copied(enum vh_ring_kind kind, struct sw_lane *lane)
 {
 	struct vh_vring *vr = &lane->pair.tx;
 	struct rte_mbuf *pkts[SW_BURST];
@@ -130,7 +133,7 @@ uint16_t sw_poll_tx_copied(struct sw_lane *lane)
 		if (lane->nb_tx_wait > 0)
 			return 0;
 	}
-	nb = RTE_MIN(vh_split_avail(vr, SW_BURST), SW_BURST);
+	nb = RTE_MIN(vh_ring_avail(kind, vr, SW_BURST), SW_BURST);
 	if (nb == 0)
 		return 0;
 	if (unlikely(rte_pktmbuf_alloc_bulk(lane->tx_pool, pkts, nb) != 0)) {
@@ -138,7 +141,9 @@ uint16_t sw_poll_tx_copied(struct sw_lane *lane)
 		return 0;
 	}
 	while (taken < nb) {
-		int ret = vh_split_copy_tx(vr, pkts[used], PMD_MIN_FRAME, lane->max_frame);
+		struct vh_taken buf;
+		int ret =
+			vh_ring_copy_tx(kind, vr, pkts[used], PMD_MIN_FRAME, lane->max_frame, &buf);
 
 		if (likely(ret == 0)) {
 			lane->tx_wait[used] = pkts[used];
@@ -148,11 +153,12 @@ uint16_t sw_poll_tx_copied(struct sw_lane *lane)
 		} else {
 			break;
 		}
+		vh_ring_put_used(kind, vr, buf, 0);
 		taken++;
 	}
 	if (used < nb)
 		rte_pktmbuf_free_bulk(&pkts[used], nb - used);
-	call_container(vr, &lane->stats.tx_calls);
+	call_container(kind, vr, &lane->stats.tx_calls);
 	if (used > 0) {
 		lane->tx_wait_at = 0;
 		lane->nb_tx_wait = used;
@@ -160,3 +166,22 @@ uint16_t sw_poll_tx_copied(struct sw_lane *lane)
 	}
 	return taken;
 }
+
+static uint16_t rx_copied_split(struct sw_lane *lane)
+{
+	return rx_copied(VH_RING_SPLIT, lane);
+}
+
+static uint16_t rx_mapped_split(struct sw_lane *lane)
+{
+	return rx_mapped(VH_RING_SPLIT, lane);
+}
+
+static uint16_t tx_copied_split(struct sw_lane *lane)
+{
+	return tx_copied(VH_RING_SPLIT, lane);
+}
+
+const struct sw_lane_polls sw_lane_polls[VH_RING_KINDS] = {
+	[VH_RING_SPLIT] = { rx_copied_split, rx_mapped_split, tx_copied_split },
+};

@@ -86,16 +86,17 @@ static int grace_wait(struct switch_ctx *sw, struct grace *g)
 static void add_entry(struct sw_plan *plan, struct sw_lane *lane)
 {
 	struct sw_plan_entry *e = &plan->entries[plan->nb_entries++];
+	const struct sw_lane_polls *polls = &sw_lane_polls[lane->pair.rx.kind];
 
 	e->lane = lane;
 	switch (lane->state) {
 	case SW_LANE_MAPPED:
-		e->rx = sw_poll_rx_mapped;
-		e->tx = sw_poll_tx_copied;
+		e->rx = polls->rx_mapped;
+		e->tx = polls->tx_copied;
 		break;
 	case SW_LANE_COPIED:
-		e->rx = sw_poll_rx_copied;
-		e->tx = sw_poll_tx_copied;
+		e->rx = polls->rx_copied;
+		e->tx = polls->tx_copied;
 		break;
 	default:
 		e->rx = sw_poll_drain;

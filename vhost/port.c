@@ -235,7 +235,7 @@ static int start_ring(
 		.mem = conn->mem,
 	};
 
-	return vh_split_start(vr, &setup, why);
+	return vh_ring_start(vr, &setup, why);
 }
 
 int vh_port_pair_start(struct vh_port *port, uint16_t pair, struct vh_pair *out, const char **why)
@@ -273,8 +273,8 @@ void vh_port_pair_stopped(struct vh_pair *p, uint16_t pair)
 	struct vh_port *port = conn->port;
 	struct vh_ring_info *rx = &conn->rings[VH_RX_RING(pair)];
 	struct vh_ring_info *tx = &conn->rings[VH_TX_RING(pair)];
-	uint16_t rx_base = vh_split_settle(&p->rx);
-	uint16_t tx_base = vh_split_settle(&p->tx);
+	uint16_t rx_base = vh_ring_settle(&p->rx);
+	uint16_t tx_base = vh_ring_settle(&p->tx);
 	bool dead;
 
 	vh_mem_unref(p->mem);

@@ -35,16 +35,6 @@ static inline uint16_t vh_split_avail(struct vh_vring *vr, uint16_t want)
 }
 
 /*
- * About how many buffers the container offers, for a thread that does not own the ring: nothing is
- * checked, so nothing but a decision to look closer may follow from it.
- */
-static inline uint16_t vh_split_offered(const struct vh_vring *vr)
-{
-	return __atomic_load_n(&vr->avail->idx, __ATOMIC_RELAXED) -
-		__atomic_load_n(&vr->last_avail, __ATOMIC_RELAXED);
-}
-
-/*
  * The descriptor number at a position of the avail ring; false (and a fault) if there is none such.
  */
 static inline bool vh_split_head(struct vh_vring *vr, uint16_t pos, uint16_t *id)
@@ -55,11 +45,6 @@ static inline bool vh_split_head(struct vh_vring *vr, uint16_t pos, uint16_t *id
 	vh_ring_set_fault(vr, VH_FAULT_DESC_INDEX);
 	return false;
 }
-
-struct vh_rx_buf {
-	uint8_t *addr; /* of the virtio-net header */
-	uint16_t id;
-};
 
 /*
  * Copies and checks the receive buffer `ahead` places after the next one; the caller knows from
@@ -94,26 +79,62 @@ static inline enum vh_fit vh_split_peek_rx(
 	return likely(part == need) ? VH_FIT : VH_FIT_REGION;
 }
 
-static inline void vh_split_take(struct vh_vring *vr, uint16_t n)
+/*
+ * Copies and checks the next transmit buffer; the caller knows from vh_split_avail() that there is
+ * one. It fits if the header and a frame of at least min_len bytes are in one readable descriptor
+ * and one region; too long a frame is the caller's to refuse. Takes nothing.
+ */
+static inline enum vh_fit vh_split_peek_tx(
+	struct vh_vring *vr, uint32_t min_len, struct vh_tx_buf *buf)
 {
-	vr->last_avail += n;
+	if (unlikely(!vh_split_head(vr, vr->last_avail, &buf->taken.id)))
+		return VH_FIT_FAULT;
+
+	struct vring_desc d = vh_desc_load(&vr->desc[buf->taken.id]);
+
+	if (unlikely(d.flags != 0)) {
+		if (d.flags & (VRING_DESC_F_INDIRECT | VRING_DESC_F_NEXT))
+			return VH_FIT_CHAIN; /* checked in full by the path that copies */
+		if (d.flags & VRING_DESC_F_WRITE) {
+			vh_ring_set_fault(vr, VH_FAULT_DIRECTION);
+			return VH_FIT_FAULT;
+		}
+	}
+	if (unlikely(d.len < vr->hdr_len + min_len))
+		return VH_FIT_SHORT;
+
+	uint64_t part = d.len;
+	uint8_t *addr = vh_mem_translate_part(vr->mem, &vr->hint, d.addr, &part);
+	if (unlikely(addr == NULL)) {
+		vh_ring_set_fault(vr, VH_FAULT_ADDRESS);
+		return VH_FIT_FAULT;
+	}
+	buf->addr = addr + vr->hdr_len;
+	buf->len = d.len - vr->hdr_len;
+	buf->taken.entries = 1;
+	return likely(part == d.len) ? VH_FIT : VH_FIT_REGION;
+}
+
+static inline void vh_split_take(struct vh_vring *vr, uint16_t entries)
+{
+	vr->last_avail += entries;
 }
 
 /* The container does not see this: it only ever learns what has been used. */
-static inline void vh_split_untake(struct vh_vring *vr, uint16_t n)
+static inline void vh_split_untake(struct vh_vring *vr, uint16_t entries)
 {
-	vr->last_avail -= n;
+	vr->last_avail -= entries;
 }
 
 /*
  * Completes the oldest taken buffer with `len` bytes written, header included. Seen after the
  * flush.
  */
-static inline void vh_split_put_used(struct vh_vring *vr, uint16_t id, uint32_t len)
+static inline void vh_split_put_used(struct vh_vring *vr, struct vh_taken taken, uint32_t len)
 {
 	struct vring_used_elem *e = &vr->used->ring[vr->last_used & vr->mask];
 
-	e->id = id;
+	e->id = taken.id;
 	e->len = len;
 	vr->last_used++;
 }
@@ -220,5 +241,9 @@ static inline int vh_split_walk_next(
 	w->next = d->next;
 	return 1;
 }
+
+/* vh_ring_start(), vh_ring_settle() for this kind. Control thread. */
+int vh_split_start(struct vh_vring *vr, const struct vh_ring_setup *setup, const char **why);
+uint16_t vh_split_settle(struct vh_vring *vr);
 
 #endif /* VHOST_SPLIT_H */

@@ -23,6 +23,11 @@
  */
 #define MAX_DESCS 256
 
+struct vh_chunk {
+	uint8_t *addr;
+	uint32_t len;
+};
+
 struct chunks {
 	uint32_t nb;
 	uint32_t descs;
@@ -197,11 +202,12 @@ int vh_split_copy_rx(struct vh_vring *vr, const struct rte_mbuf *m)
 
 	vh_split_take(vr, b.nb);
 	for (uint16_t i = 0; i < b.nb; i++)
-		vh_split_put_used(vr, b.id[i], b.len[i]);
+		vh_split_put_used(vr, (struct vh_taken){ .id = b.id[i], .entries = 1 }, b.len[i]);
 	return 0;
 }
 
-int vh_split_copy_tx(struct vh_vring *vr, struct rte_mbuf *m, uint32_t min_len, uint32_t max_len)
+int vh_split_copy_tx(struct vh_vring *vr, struct rte_mbuf *m, uint32_t min_len, uint32_t max_len,
+	struct vh_taken *taken)
 {
 	struct chunks c;
 	uint16_t id;
@@ -222,9 +228,9 @@ int vh_split_copy_tx(struct vh_vring *vr, struct rte_mbuf *m, uint32_t min_len, 
 		return -EPROTO;
 	}
 
-	/* From here on the chain is completed, whatever becomes of the packet. */
+	/* From here on the chain is taken, whatever becomes of the packet. */
+	*taken = (struct vh_taken){ .id = id, .entries = 1 };
 	vh_split_take(vr, 1);
-	vh_split_put_used(vr, id, 0);
 
 	uint64_t len = c.bytes - vr->hdr_len;
 	if (unlikely(ret < 0 || len < RTE_ETHER_HDR_LEN || len > max_len))

@@ -27,9 +27,11 @@ int vh_split_copy_rx(struct vh_vring *vr, const struct rte_mbuf *m);
 
 /*
  * Copies the next transmitted packet, without its virtio-net header, into an empty single-segment
- * mbuf, at most max_len bytes, zero-padded to min_len. -EMSGSIZE: the packet is shorter than an
- * Ethernet header or longer than max_len; its chain has been completed, the mbuf is untouched.
+ * mbuf, at most max_len bytes, zero-padded to min_len. The buffer is then taken, and the caller
+ * completes it, behind what was taken before. -EMSGSIZE: the packet is shorter than an Ethernet
+ * header or longer than max_len; its buffer has been taken all the same, the mbuf is untouched.
  */
-int vh_split_copy_tx(struct vh_vring *vr, struct rte_mbuf *m, uint32_t min_len, uint32_t max_len);
+int vh_split_copy_tx(struct vh_vring *vr, struct rte_mbuf *m, uint32_t min_len, uint32_t max_len,
+	struct vh_taken *taken);
 
 #endif /* VHOST_SPLIT_COPY_H */

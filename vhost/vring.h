@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * One virtqueue as the thread that works on it sees it: what split and packed rings share. The
- * per-packet functions are in split.h (packed.h comes beside it); they offer the same small set,
- * and the caller chooses once, when the ring starts, never per packet:
+ * One virtqueue as the thread that works on it sees it: what every kind of ring shares. The
+ * per-packet functions are in split.h; ring.h offers them under one name with the kind as an
+ * argument, a constant at every call: the choice is made once, when the ring starts, never per
+ * packet.
  *
- *	X_peek_rx	copy and check the n-th next buffer without taking it
- *	X_take		take n peeked buffers
- *	X_untake	give the n newest back, unused
- *	X_put_used	complete the oldest buffer
- *	X_flush		show the completions to the container, and whether it wants a call
+ *	avail		buffers that the container has offered
+ *	peek_rx, peek_tx	copy and check a next buffer without taking it
+ *	take		take peeked buffers
+ *	untake		give the newest back, unused
+ *	put_used	complete the oldest buffer
+ *	flush		show the completions to the container, and whether it wants a call
+ *
+ * A buffer occupies `entries` places of its ring, by which the position moves on: one on a split
+ * ring, however long the chain; as many as it has descriptors on a packed ring.
  *
  * Ownership: the ring belongs to one thread at a time: the worker whose plan holds it, else the
  * control thread. Only `fault` and `calling` are read by another thread while a worker owns the ring.
@@ -52,12 +57,14 @@ enum vh_fault {
 enum vh_fit {
 	VH_FIT,
 	VH_FIT_EMPTY, /* no buffer there yet */
-	VH_FIT_SHORT, /* shorter than header + the NIC queue's buffer size */
+	VH_FIT_SHORT, /* receive: less than header + the NIC queue's buffer size; transmit: a runt */
 	VH_FIT_CHAIN, /* more than one descriptor, or an indirect one */
 	VH_FIT_REGION, /* crosses the end of a memory region */
 	VH_FIT_FAULT, /* illegal: the ring's fault is set */
 	VH_FIT_COUNT
 };
+
+enum vh_ring_kind { VH_RING_SPLIT, VH_RING_KINDS };
 
 #define VH_RING_EVENT_IDX 0x1 /* VIRTIO_RING_F_EVENT_IDX */
 #define VH_RING_INDIRECT  0x2 /* VIRTIO_RING_F_INDIRECT_DESC */
@@ -81,13 +88,28 @@ struct vh_vring {
 	/* Bytes that the control thread polls. */
 	uint8_t fault; /* enum vh_fault, the first one wins */
 	uint8_t calling; /* in vh_ring_call() */
+	uint8_t kind; /* enum vh_ring_kind */
 } __rte_cache_aligned;
 
 _Static_assert(sizeof(struct vh_vring) == 64, "a ring's hot state is one cache line");
 
-struct vh_chunk {
-	uint8_t *addr;
-	uint32_t len;
+/* A receive buffer, checked. */
+struct vh_rx_buf {
+	uint8_t *addr; /* of the virtio-net header */
+	uint16_t id;
+};
+
+/* A buffer that has been taken: what completing it needs to know. */
+struct vh_taken {
+	uint16_t id;
+	uint16_t entries;
+};
+
+/* A transmit buffer, checked. */
+struct vh_tx_buf {
+	uint8_t *addr; /* of the frame, behind the virtio-net header */
+	uint32_t len; /* of the frame */
+	struct vh_taken taken; /* to be, by take() */
 };
 
 static inline void vh_ring_set_fault(struct vh_vring *vr, enum vh_fault fault)
@@ -139,6 +161,12 @@ static inline bool vh_ring_calling(const struct vh_vring *vr)
 }
 
 /*
+ * Whether the container seems to offer `want` buffers, for a thread that does not own the ring:
+ * nothing is checked, so nothing but a decision to look closer may follow from it.
+ */
+bool vh_ring_offers(const struct vh_vring *vr, uint16_t want);
+
+/*
  * Whether a call would block now. Not whether one that has begun does: the container may have put
  * another eventfd in its place since. Control thread.
  */
@@ -162,19 +190,20 @@ struct vh_ring_setup {
 };
 
 /*
- * Takes a split ring over for work: checks size, alignment, that each part lies wholly inside one
- * region, and the indices, all again, whatever librte_vhost checked. Starts at used->idx: entries
- * are published in avail order, so it is the one index that survives a crash of either side.
+ * Takes a ring over for work: checks size, alignment, that each part lies wholly inside one region,
+ * and the indices, all again, whatever librte_vhost checked. The kind follows from the features.
+ * A split ring starts at used->idx: entries are published in avail order, so it is the one index
+ * that survives a crash of either side.
  * Control thread. Returns 0, or -EINVAL with *why set to a static text; vr is then unchanged.
  */
-int vh_split_start(struct vh_vring *vr, const struct vh_ring_setup *setup, const char **why);
+int vh_ring_start(struct vh_vring *vr, const struct vh_ring_setup *setup, const char **why);
 
 /*
  * Puts a ring in the state in which the next owner finds it: everything taken has been completed or
- * given back, so the next buffer is used->idx. Control thread, after the worker has let go.
- * Shows what is still unshown, but calls nobody: that could block the control thread.
+ * given back, so the next buffer is the one after the last used. Control thread, after the worker
+ * has let go. Shows what is still unshown, but calls nobody: that could block the control thread.
  * Returns the base for both directions (rte_vhost_set_vring_base).
  */
-uint16_t vh_split_settle(struct vh_vring *vr);
+uint16_t vh_ring_settle(struct vh_vring *vr);
 
 #endif /* VHOST_VRING_H */

@@ -49,12 +49,12 @@ static void test_states(void)
 	CU_ASSERT_PTR_EQUAL(workers[0].plan->entries[0].rx, sw_poll_drain);
 	CU_ASSERT_PTR_NULL(workers[0].plan->entries[0].tx);
 	CU_ASSERT_PTR_EQUAL(workers[0].plan->entries[1].lane, &lanes[2]);
-	CU_ASSERT_PTR_EQUAL(workers[0].plan->entries[1].rx, sw_poll_rx_mapped);
-	CU_ASSERT_PTR_EQUAL(workers[0].plan->entries[1].tx, sw_poll_tx_copied);
+	CU_ASSERT_PTR_EQUAL(workers[0].plan->entries[1].rx, sw_lane_polls[VH_RING_SPLIT].rx_mapped);
+	CU_ASSERT_PTR_EQUAL(workers[0].plan->entries[1].tx, sw_lane_polls[VH_RING_SPLIT].tx_copied);
 	CU_ASSERT_EQUAL_FATAL(workers[1].plan->nb_entries, 1);
 	CU_ASSERT_PTR_EQUAL(workers[1].plan->entries[0].lane, &lanes[1]);
-	CU_ASSERT_PTR_EQUAL(workers[1].plan->entries[0].rx, sw_poll_rx_copied);
-	CU_ASSERT_PTR_EQUAL(workers[1].plan->entries[0].tx, sw_poll_tx_copied);
+	CU_ASSERT_PTR_EQUAL(workers[1].plan->entries[0].rx, sw_lane_polls[VH_RING_SPLIT].rx_copied);
+	CU_ASSERT_PTR_EQUAL(workers[1].plan->entries[0].tx, sw_lane_polls[VH_RING_SPLIT].tx_copied);
 }
 
 static void test_left_out(void)

@@ -12,6 +12,11 @@
 
 #define TABLE FAKE_GPA_DATA /* indirect tables */
 
+static void put_used(struct fake_ring *f, uint16_t id, uint32_t len)
+{
+	vh_split_put_used(&f->vr, (struct vh_taken){ .id = id, .entries = 1 }, len);
+}
+
 /* ---- start ---- */
 
 static void expect_start(struct fake_ring *f, bool ok)
@@ -250,7 +255,7 @@ static void test_empty_ring(void)
 	fake_ring_init(&f, 8, 0);
 	CU_ASSERT_EQUAL(vh_split_avail(&f.vr, 1), 0);
 	CU_ASSERT_EQUAL(vh_split_avail(&f.vr, 8), 0);
-	CU_ASSERT_EQUAL(vh_split_offered(&f.vr), 0);
+	CU_ASSERT_FALSE(vh_ring_offers(&f.vr, 1));
 	CU_ASSERT_FALSE(vh_split_flush(&f.vr));
 	CU_ASSERT_EQUAL(vh_ring_fault(&f.vr), VH_FAULT_NONE);
 	fake_ring_free(&f);
@@ -263,7 +268,8 @@ static void test_full_ring(void)
 	fake_ring_init(&f, 8, 0);
 	for (uint16_t i = 0; i < 8; i++)
 		fake_post(&f, i, FAKE_GPA_DATA, 2048, W);
-	CU_ASSERT_EQUAL(vh_split_offered(&f.vr), 8);
+	CU_ASSERT_TRUE(vh_ring_offers(&f.vr, 8));
+	CU_ASSERT_FALSE(vh_ring_offers(&f.vr, 9));
 	CU_ASSERT_EQUAL(vh_split_avail(&f.vr, 8), 8);
 	vh_split_take(&f.vr, 8);
 	CU_ASSERT_EQUAL(vh_split_avail(&f.vr, 1), 0);
@@ -325,8 +331,8 @@ static void test_used_entries_appear_at_flush(void)
 	fake_set_avail(&f, 2);
 	CU_ASSERT_EQUAL(vh_split_avail(&f.vr, 3), 3);
 	vh_split_take(&f.vr, 3);
-	vh_split_put_used(&f.vr, 3, 100);
-	vh_split_put_used(&f.vr, 1, 200);
+	put_used(&f, 3, 100);
+	put_used(&f, 1, 200);
 	CU_ASSERT_EQUAL(f.used->idx, 65535);
 	vh_split_flush(&f.vr);
 	CU_ASSERT_EQUAL(f.used->idx, 1);
@@ -356,7 +362,7 @@ static void test_index_wrap(void)
 
 			bad += vh_split_peek_rx(&f.vr, 0, 2048, &buf) != VH_FIT;
 			vh_split_take(&f.vr, 1);
-			vh_split_put_used(&f.vr, buf.id, turn);
+			put_used(&f, buf.id, turn);
 		}
 		vh_split_flush(&f.vr);
 		for (uint16_t i = 0; i < n; i++, pos++)
@@ -576,7 +582,7 @@ static void complete_some(struct fake_ring *f, uint16_t n)
 	CU_ASSERT_EQUAL(vh_split_avail(&f->vr, n), n);
 	vh_split_take(&f->vr, n);
 	for (uint16_t i = 0; i < n; i++)
-		vh_split_put_used(&f->vr, 0, 1);
+		put_used(f, 0, 1);
 }
 
 static void test_call_flag(void)
@@ -675,9 +681,9 @@ static void test_settle(void)
 		fake_post(&f, i, FAKE_GPA_DATA, 2048, W);
 	CU_ASSERT_EQUAL(vh_split_avail(&f.vr, 6), 6);
 	vh_split_take(&f.vr, 5);
-	vh_split_put_used(&f.vr, 0, 60);
-	vh_split_put_used(&f.vr, 1, 61);
-	vh_split_put_used(&f.vr, 2, 62);
+	put_used(&f, 0, 60);
+	put_used(&f, 1, 61);
+	put_used(&f, 2, 62);
 	CU_ASSERT_EQUAL(vh_split_settle(&f.vr), 1);
 	CU_ASSERT_EQUAL(f.used->idx, 1);
 	/* by the control thread, which no container may block */

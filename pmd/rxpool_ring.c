@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The mapping on a split ring: per-packet part. */
+/*
+ * The mapping on a ring: per-packet part. `kind` is a constant in each instance at the end of the
+ * file.
+ */
 #include <errno.h>
 #include <string.h>
 
@@ -8,7 +11,7 @@
 
 #include "pmd/rxpool_priv.h"
 #include "vhost/compat.h"
-#include "vhost/split.h"
+#include "vhost/ring.h"
 
 /*
  * The virtio-net header of every mapped packet, written when the buffer is posted: the cache miss
@@ -24,14 +27,15 @@ static inline void write_header(uint8_t *addr, uint8_t hdr_len)
 		memcpy(addr, &hdr, sizeof(hdr.hdr));
 }
 
-int pmd_rxpool_fill_split(struct pmd_rxpool *pool, void **objs, unsigned int n)
+static __rte_always_inline int fill(
+	enum vh_ring_kind kind, struct pmd_rxpool *pool, void **objs, unsigned int n)
 {
 	struct vh_vring *vr = pool->vr;
 	uint32_t need = vr->hdr_len + pool->buf_size;
 	uint32_t room = pool->mask + 1u - (uint16_t)(pool->head - pool->tail);
 	uint16_t i;
 
-	if (unlikely(n > room || vh_split_avail(vr, (uint16_t)n) < n)) {
+	if (unlikely(n > room || vh_ring_avail(kind, vr, (uint16_t)n) < n)) {
 		pool->shortages++;
 		return -ENOBUFS;
 	}
@@ -43,7 +47,7 @@ int pmd_rxpool_fill_split(struct pmd_rxpool *pool, void **objs, unsigned int n)
 		struct pmd_slot *slot = &pool->slots[(uint16_t)(pool->head + i) & pool->mask];
 		struct rte_mbuf *m = pmd_rxpool_header(pool, pool->head + i);
 		struct vh_rx_buf buf;
-		enum vh_fit fit = vh_split_peek_rx(vr, i, need, &buf);
+		enum vh_fit fit = vh_ring_peek_rx(kind, vr, i, need, &buf);
 
 		if (unlikely(fit != VH_FIT)) {
 			/* relaxed: a report for the control thread */
@@ -64,11 +68,12 @@ int pmd_rxpool_fill_split(struct pmd_rxpool *pool, void **objs, unsigned int n)
 			(uint8_t *)m->buf_addr + RTE_PKTMBUF_HEADROOM - vr->hdr_len, vr->hdr_len);
 	}
 	pool->head += n;
-	vh_split_take(vr, (uint16_t)n);
+	vh_ring_take(kind, vr, (uint16_t)n);
 	return 0;
 }
 
-void pmd_rxpool_return_split(struct pmd_rxpool *pool, struct rte_mbuf *m)
+static __rte_always_inline void give_back(
+	enum vh_ring_kind kind, struct pmd_rxpool *pool, const struct rte_mbuf *m)
 {
 	struct pmd_slot *slot = &pool->slots[pmd_rxpool_index(pool, m)];
 
@@ -87,17 +92,19 @@ void pmd_rxpool_return_split(struct pmd_rxpool *pool, struct rte_mbuf *m)
 			break;
 		slot->state = PMD_SLOT_FREE;
 		pool->head--;
-		vh_split_untake(pool->vr, 1);
+		vh_ring_untake(kind, pool->vr, 1);
 	}
 }
 
 /* Completes the oldest slot: `len` bytes of frame. */
-static inline void complete(struct pmd_rxpool *pool, uint32_t len)
+static __rte_always_inline void complete(
+	enum vh_ring_kind kind, struct pmd_rxpool *pool, uint32_t len)
 {
 	struct pmd_slot *slot = &pool->slots[pool->tail & pool->mask];
+	struct vh_taken taken = { .id = slot->id, .entries = 1 };
 
 	slot->state = PMD_SLOT_FREE;
-	vh_split_put_used(pool->vr, slot->id, pool->vr->hdr_len + len);
+	vh_ring_put_used(kind, pool->vr, taken, pool->vr->hdr_len + len);
 	pool->tail++;
 }
 
@@ -106,7 +113,8 @@ static inline void complete(struct pmd_rxpool *pool, uint32_t len)
  * zeroes (an unknown source and type: every stack drops it). False if the driver still holds one of
  * them.
  */
-static bool fill_gap(struct pmd_rxpool *pool, uint16_t pos, struct pmd_rx_stats *stats)
+static bool fill_gap(
+	enum vh_ring_kind kind, struct pmd_rxpool *pool, uint16_t pos, struct pmd_rx_stats *stats)
 {
 	for (uint16_t p = pool->tail; p != pos; p++)
 		if (pool->slots[p & pool->mask].state != PMD_SLOT_RETURNED)
@@ -119,7 +127,7 @@ static bool fill_gap(struct pmd_rxpool *pool, uint16_t pos, struct pmd_rx_stats 
 		/* A driver may have used the room in front before it gave the buffer back. */
 		write_header(data - pool->vr->hdr_len, pool->vr->hdr_len);
 		memset(data, 0, PMD_MIN_FRAME);
-		complete(pool, PMD_MIN_FRAME);
+		complete(kind, pool, PMD_MIN_FRAME);
 		stats->fillers++;
 	}
 	return true;
@@ -158,7 +166,8 @@ static bool relocate(struct pmd_rxpool *pool, struct rte_mbuf *m)
 }
 
 /* Everything that is not the plain case. Takes the mbuf. */
-static void publish_odd(struct pmd_rxpool *pool, struct rte_mbuf *m, struct pmd_rx_stats *stats)
+static void publish_odd(enum vh_ring_kind kind, struct pmd_rxpool *pool, struct rte_mbuf *m,
+	struct pmd_rx_stats *stats)
 {
 	if (m->pool != pool->mp || !RTE_MBUF_DIRECT(m)) {
 		pmd_rxpool_set_fault(pool, PMD_RX_FAULT_FOREIGN);
@@ -185,7 +194,7 @@ static void publish_odd(struct pmd_rxpool *pool, struct rte_mbuf *m, struct pmd_
 		stats->drop_order++;
 		return; /* not ours to free: it is not on loan */
 	}
-	if (pos != pool->tail && !fill_gap(pool, pos, stats)) {
+	if (pos != pool->tail && !fill_gap(kind, pool, pos, stats)) {
 		stats->drop_order++;
 		pmd_rxpool_set_fault(pool, PMD_RX_FAULT_ORDER);
 		rte_pktmbuf_free(m);
@@ -201,7 +210,7 @@ static void publish_odd(struct pmd_rxpool *pool, struct rte_mbuf *m, struct pmd_
 	}
 	stats->bytes += m->data_len;
 	stats->mapped++;
-	complete(pool, m->data_len);
+	complete(kind, pool, m->data_len);
 }
 
 /* One segment, our own buffer, data in its place: nothing but the used entry is left to write. */
@@ -214,8 +223,8 @@ static inline bool is_plain(const struct pmd_rxpool *pool, const struct rte_mbuf
 		pool->slots[pool->tail & pool->mask].state == PMD_SLOT_OUT;
 }
 
-void pmd_rxpool_publish_split(
-	struct pmd_rxpool *pool, struct rte_mbuf **pkts, uint16_t nb, struct pmd_rx_stats *stats)
+static __rte_always_inline void publish(enum vh_ring_kind kind, struct pmd_rxpool *pool,
+	struct rte_mbuf **pkts, uint16_t nb, struct pmd_rx_stats *stats)
 {
 	uint64_t bytes = 0;
 	uint16_t plain = 0, i;
@@ -227,13 +236,13 @@ void pmd_rxpool_publish_split(
 		if (i + 4 < nb)
 			rte_prefetch0(pkts[i + 4]);
 		if (unlikely(!is_plain(pool, m))) {
-			publish_odd(pool, m, stats);
+			publish_odd(kind, pool, m, stats);
 			broken = pmd_rxpool_fault(pool) != PMD_RX_FAULT_NONE;
 			continue;
 		}
 		bytes += m->data_len;
 		plain++;
-		complete(pool, m->data_len);
+		complete(kind, pool, m->data_len);
 	}
 	stats->packets += nb;
 	stats->bytes += bytes;
@@ -245,3 +254,24 @@ void pmd_rxpool_publish_split(
 	for (; i < nb; i++)
 		rte_pktmbuf_free(pkts[i]);
 }
+
+static int fill_split(struct pmd_rxpool *pool, void **objs, unsigned int n)
+{
+	return fill(VH_RING_SPLIT, pool, objs, n);
+}
+
+static void give_back_split(struct pmd_rxpool *pool, void *const *objs, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++)
+		give_back(VH_RING_SPLIT, pool, objs[i]);
+}
+
+static void publish_split(
+	struct pmd_rxpool *pool, struct rte_mbuf **pkts, uint16_t nb, struct pmd_rx_stats *stats)
+{
+	publish(VH_RING_SPLIT, pool, pkts, nb, stats);
+}
+
+const struct pmd_rx_ops pmd_rx_ring_ops[VH_RING_KINDS] = {
+	[VH_RING_SPLIT] = { fill_split, give_back_split, publish_split },
+};

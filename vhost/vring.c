@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What every kind of ring shares, off the packets' path. */
+#include "vhost/vring.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+
+#include "vhost/split.h"
+
+static const char *const fault_names[VH_FAULT_COUNT] = {
+	[VH_FAULT_NONE] = "none",
+	[VH_FAULT_AVAIL_INDEX] = "avail index jumped",
+	[VH_FAULT_DESC_INDEX] = "descriptor number beyond the ring",
+	[VH_FAULT_CHAIN] = "descriptor chain too long or a loop",
+	[VH_FAULT_INDIRECT] = "bad indirect descriptor",
+	[VH_FAULT_ADDRESS] = "buffer outside of shared memory",
+	[VH_FAULT_DIRECTION] = "buffer has the wrong direction",
+	[VH_FAULT_HEADER] = "no room for the virtio-net header",
+	[VH_FAULT_MEMORY] = "shared memory was shrunk",
+	[VH_FAULT_CALL] = "call eventfd blocks",
+};
+
+static const char *const fit_names[VH_FIT_COUNT] = {
+	[VH_FIT] = "fits",
+	[VH_FIT_EMPTY] = "no buffers offered yet",
+	[VH_FIT_SHORT] = "buffers shorter than the NIC queue needs",
+	[VH_FIT_CHAIN] = "buffers are descriptor chains",
+	[VH_FIT_REGION] = "buffer crosses a memory region",
+	[VH_FIT_FAULT] = "bad descriptor",
+};
+
+const char *vh_fault_str(enum vh_fault fault)
+{
+	return fault < VH_FAULT_COUNT ? fault_names[fault] : "?";
+}
+
+const char *vh_fit_str(enum vh_fit fit)
+{
+	return fit < VH_FIT_COUNT ? fit_names[fit] : "?";
+}
+
+int vh_ring_start(struct vh_vring *vr, const struct vh_ring_setup *setup, const char **why)
+{
+	return vh_split_start(vr, setup, why);
+}
+
+uint16_t vh_ring_settle(struct vh_vring *vr)
+{
+	return vh_split_settle(vr);
+}
+
+bool vh_ring_offers(const struct vh_vring *vr, uint16_t want)
+{
+	uint16_t idx = __atomic_load_n(&vr->avail->idx, __ATOMIC_RELAXED);
+
+	return (uint16_t)(idx - __atomic_load_n(&vr->last_avail, __ATOMIC_RELAXED)) >= want;
+}
+
+bool vh_ring_call_blocks(const struct vh_vring *vr)
+{
+	struct pollfd pfd = { .fd = vr->callfd, .events = POLLOUT };
+
+	return poll(&pfd, 1, 0) == 0;
+}
+
+void vh_ring_silence(struct vh_vring *vr)
+{
+	int dummy = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+
+	vh_ring_set_fault(vr, VH_FAULT_CALL);
+	if (dummy < 0)
+		return;
+	dup3(dummy, vr->callfd, O_CLOEXEC);
+	close(dummy);
+}
