@@ -121,7 +121,7 @@ static int setup_rx_queue(
 		return ret;
 	}
 	ret = rte_eth_rx_queue_setup(port->port_id, queue, port->rx_desc, port->socket_id, &conf,
-		port->queues[queue].pool->mp);
+		port->queues[queue].pool->headers.mp);
 	if (ret < 0)
 		PMD_LOG(ERR, "%s: %s refuses Rx queue %u (%u descriptors, %u byte buffers): %s",
 			port->name, port->device, queue, port->rx_desc, buf_size,

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <rte_errno.h>
 #include <rte_malloc.h>
 #include <rte_mempool.h>
 
@@ -43,11 +42,11 @@ static int ops_enqueue(struct rte_mempool *mp, void *const *objs, unsigned int n
 {
 	struct pmd_rxpool *pool = mp->pool_data;
 
-	if (unlikely(pool->populating))
-		return 0; /* learned from rte_mempool_obj_iter() */
+	if (unlikely(pool->headers.base == NULL))
+		return 0; /* being made */
 	if (pool->vr == NULL) {
 		for (unsigned int i = 0; i < n; i++)
-			pool->free[pool->nb_free++] = pmd_rxpool_index(pool, objs[i]);
+			pool->free[pool->nb_free++] = pmd_headers_index(&pool->headers, objs[i]);
 	} else {
 		pool->ops->give_back(pool, objs, n);
 	}
@@ -63,7 +62,7 @@ static int ops_dequeue(struct rte_mempool *mp, void **objs, unsigned int n)
 	if (n > pool->nb_free)
 		return -ENOBUFS;
 	for (unsigned int i = 0; i < n; i++)
-		objs[i] = pmd_rxpool_header(pool, pool->free[--pool->nb_free]);
+		objs[i] = pmd_headers_at(&pool->headers, pool->free[--pool->nb_free]);
 	return 0;
 }
 
@@ -91,66 +90,12 @@ static void host_backing(struct pmd_rxpool *pool)
 	pool->nb_free = 0;
 	/* Downwards, so that the stack hands out header 0 first. */
 	for (uint32_t i = pool->mask + 1u; i-- > 0;) {
-		struct rte_mbuf *m = pmd_rxpool_header(pool, (uint16_t)i);
+		struct rte_mbuf *m = pmd_headers_at(&pool->headers, (uint16_t)i);
 
 		vh_mbuf_set_buf(m, pool->host + (size_t)i * pool->host_stride,
 			(uint16_t)pmd_rxpool_buf_len(pool));
 		pool->free[pool->nb_free++] = (uint16_t)i;
 	}
-}
-
-static void learn_header(struct rte_mempool *mp, void *arg, void *obj, unsigned int i)
-{
-	struct pmd_rxpool *pool = arg;
-	struct rte_mbuf *m = obj;
-
-	if (i == 0)
-		pool->headers = obj;
-	else if (i == 1)
-		pool->stride = (uint32_t)((uint8_t *)obj - pool->headers);
-	else if ((uint8_t *)obj != pool->headers + (size_t)i * pool->stride)
-		pool->stride = 0; /* a gap; makes every later one wrong as well */
-
-	memset(m, 0, sizeof(*m));
-	m->buf_len = (uint16_t)pmd_rxpool_buf_len(pool);
-	m->pool = mp;
-	m->port = RTE_MBUF_PORT_INVALID;
-	m->data_off = RTE_PKTMBUF_HEADROOM;
-	m->nb_segs = 1;
-	rte_mbuf_refcnt_set(m, 1);
-}
-
-static int create_mempool(
-	struct pmd_rxpool *pool, const char *name, uint32_t nb_slots, int socket_id)
-{
-	struct rte_pktmbuf_pool_private priv = {
-		.mbuf_data_room_size = (uint16_t)pmd_rxpool_buf_len(pool),
-	};
-	int ret;
-
-	/*
-	 * NO_IOVA_CONTIG: without it the library leaves gaps at page ends and the headers are no
-	 * array. The headers themselves are never a DMA target.
-	 */
-	pool->mp = rte_mempool_create_empty(name, nb_slots, sizeof(struct rte_mbuf), 0,
-		sizeof(priv), socket_id, RTE_MEMPOOL_F_NO_IOVA_CONTIG);
-	if (pool->mp == NULL)
-		return -rte_errno;
-	ret = rte_mempool_set_ops_byname(pool->mp, OPS_NAME, pool);
-	if (ret < 0)
-		return ret;
-	rte_pktmbuf_pool_init(pool->mp, &priv);
-
-	pool->populating = true;
-	ret = rte_mempool_populate_default(pool->mp);
-	pool->populating = false;
-	if (ret < 0)
-		return ret;
-	rte_mempool_obj_iter(pool->mp, learn_header, pool);
-	pool->reciprocal = pool->stride ? UINT32_MAX / pool->stride + 1 : 0;
-	if (ret != (int)nb_slots || pool->mp->nb_mem_chunks != 1 || pool->stride == 0)
-		return -ENOMEM; /* memory too fragmented for one array of headers */
-	return 0;
 }
 
 struct pmd_rxpool *pmd_rxpool_create(
@@ -186,14 +131,14 @@ struct pmd_rxpool *pmd_rxpool_create(
 		NULL, (size_t)nb_slots * pool->host_stride, RTE_CACHE_LINE_SIZE, socket_id);
 	ret = pool->slots == NULL || pool->free == NULL || pool->host == NULL
 		? -ENOMEM
-		: create_mempool(pool, name, nb_slots, socket_id);
+		: pmd_headers_create(&pool->headers, name, OPS_NAME, pool, nb_slots,
+			  (uint16_t)pmd_rxpool_buf_len(pool), socket_id);
 	if (ret < 0)
 		goto free;
 	host_backing(pool);
 	return pool;
 
 free:
-	rte_mempool_free(pool->mp);
 	rte_free(pool->host);
 	rte_free(pool->free);
 	rte_free(pool->slots);
@@ -208,7 +153,7 @@ int pmd_rxpool_destroy(struct pmd_rxpool *pool)
 		return 0;
 	if (pmd_rxpool_loans(pool) != 0)
 		return -EBUSY;
-	rte_mempool_free(pool->mp);
+	pmd_headers_destroy(&pool->headers);
 	rte_free(pool->host);
 	rte_free(pool->free);
 	rte_free(pool->slots);

@@ -27,6 +27,7 @@
 
 #include <rte_mbuf.h>
 
+#include "pmd/headers.h"
 #include "vhost/vring.h"
 
 /* Packets that a worker handles at once, each way. */
@@ -85,15 +86,13 @@ struct pmd_rxpool {
 	struct vh_vring *vr; /* ring backing; NULL: host backing */
 	const struct pmd_rx_ops *ops; /* of the ring's kind; set with vr */
 	struct pmd_slot *slots;
-	uint8_t *headers; /* the first mbuf header; the others follow at a constant stride */
-	uint32_t stride;
-	uint32_t reciprocal; /* of stride, times 2^32 */
 	uint32_t buf_size; /* frame bytes that the NIC queue may write into a buffer */
 	uint16_t mask; /* slots - 1 */
 	uint16_t head;
 	uint16_t tail;
 	uint8_t fault; /* enum pmd_rx_fault */
 	uint8_t unfit; /* enum vh_fit: why a refill failed, other than for want of buffers */
+	struct pmd_headers headers;
 	uint64_t shortages; /* refills that found too few buffers */
 
 	/* Host backing. */
@@ -101,9 +100,6 @@ struct pmd_rxpool {
 	uint16_t *free; /* stack of header indices */
 	uint8_t *host; /* one data buffer per header */
 	uint32_t host_stride;
-
-	struct rte_mempool *mp;
-	bool populating;
 } __rte_cache_aligned;
 
 /*
@@ -136,11 +132,6 @@ enum vh_fit pmd_rxpool_try(const struct pmd_rxpool *pool, struct vh_vring *vr, u
 static inline uint32_t pmd_rxpool_buf_len(const struct pmd_rxpool *pool)
 {
 	return RTE_PKTMBUF_HEADROOM + pool->buf_size;
-}
-
-static inline struct rte_mbuf *pmd_rxpool_header(const struct pmd_rxpool *pool, uint16_t pos)
-{
-	return RTE_PTR_ADD(pool->headers, (size_t)(pos & pool->mask) * pool->stride);
 }
 
 static inline void pmd_rxpool_set_fault(struct pmd_rxpool *pool, enum pmd_rx_fault fault)

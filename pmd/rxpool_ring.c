@@ -45,7 +45,7 @@ static __rte_always_inline int fill(
 	 */
 	for (i = 0; i < n; i++) {
 		struct pmd_slot *slot = &pool->slots[(uint16_t)(pool->head + i) & pool->mask];
-		struct rte_mbuf *m = pmd_rxpool_header(pool, pool->head + i);
+		struct rte_mbuf *m = pmd_headers_at(&pool->headers, pool->head + i);
 		struct vh_rx_buf buf;
 		enum vh_fit fit = vh_ring_peek_rx(kind, vr, i, need, &buf);
 
@@ -75,7 +75,7 @@ static __rte_always_inline int fill(
 static __rte_always_inline void give_back(
 	enum vh_ring_kind kind, struct pmd_rxpool *pool, const struct rte_mbuf *m)
 {
-	struct pmd_slot *slot = &pool->slots[pmd_rxpool_index(pool, m)];
+	struct pmd_slot *slot = &pool->slots[pmd_headers_index(&pool->headers, m)];
 
 	if (unlikely(slot->state != PMD_SLOT_OUT)) {
 		pmd_rxpool_set_fault(pool, PMD_RX_FAULT_FOREIGN);
@@ -120,7 +120,7 @@ static bool fill_gap(
 		if (pool->slots[p & pool->mask].state != PMD_SLOT_RETURNED)
 			return false;
 	while (pool->tail != pos) {
-		struct rte_mbuf *m = pmd_rxpool_header(pool, pool->tail);
+		struct rte_mbuf *m = pmd_headers_at(&pool->headers, pool->tail);
 
 		uint8_t *data = (uint8_t *)m->buf_addr + RTE_PKTMBUF_HEADROOM;
 
@@ -169,7 +169,7 @@ static bool relocate(struct pmd_rxpool *pool, struct rte_mbuf *m)
 static void publish_odd(enum vh_ring_kind kind, struct pmd_rxpool *pool, struct rte_mbuf *m,
 	struct pmd_rx_stats *stats)
 {
-	if (m->pool != pool->mp || !RTE_MBUF_DIRECT(m)) {
+	if (m->pool != pool->headers.mp || !RTE_MBUF_DIRECT(m)) {
 		pmd_rxpool_set_fault(pool, PMD_RX_FAULT_FOREIGN);
 		stats->drop_order++;
 		rte_pktmbuf_free(m);
@@ -186,7 +186,7 @@ static void publish_odd(enum vh_ring_kind kind, struct pmd_rxpool *pool, struct 
 		return;
 	}
 
-	uint16_t index = pmd_rxpool_index(pool, m);
+	uint16_t index = pmd_headers_index(&pool->headers, m);
 	uint16_t pos = pool->tail + ((index - pool->tail) & pool->mask);
 
 	if (pool->slots[index].state != PMD_SLOT_OUT) {
@@ -216,8 +216,8 @@ static void publish_odd(enum vh_ring_kind kind, struct pmd_rxpool *pool, struct 
 /* One segment, our own buffer, data in its place: nothing but the used entry is left to write. */
 static inline bool is_plain(const struct pmd_rxpool *pool, const struct rte_mbuf *m)
 {
-	return m == pmd_rxpool_header(pool, pool->tail) && m->data_off == RTE_PKTMBUF_HEADROOM &&
-		m->nb_segs == 1 && RTE_MBUF_DIRECT(m) &&
+	return m == pmd_headers_at(&pool->headers, pool->tail) &&
+		m->data_off == RTE_PKTMBUF_HEADROOM && m->nb_segs == 1 && RTE_MBUF_DIRECT(m) &&
 		!(m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) && m->data_len >= RTE_ETHER_HDR_LEN &&
 		m->data_len <= pool->buf_size &&
 		pool->slots[pool->tail & pool->mask].state == PMD_SLOT_OUT;

@@ -90,7 +90,7 @@ static void expect_filler(uint16_t pos, uint16_t id)
 
 static int alloc(struct rte_mbuf **m, unsigned int n)
 {
-	return rte_pktmbuf_alloc_bulk(pool->mp, m, n);
+	return rte_pktmbuf_alloc_bulk(pool->headers.mp, m, n);
 }
 
 /* A frame arrives: byte i is seed + i. */
@@ -242,11 +242,11 @@ static void test_host_all_buffers(void)
 	uint32_t bad = 0;
 
 	start_host();
-	CU_ASSERT_EQUAL(rte_mempool_avail_count(pool->mp), SLOTS);
+	CU_ASSERT_EQUAL(rte_mempool_avail_count(pool->headers.mp), SLOTS);
 	CU_ASSERT_EQUAL_FATAL(alloc(m, SLOTS), 0);
 	CU_ASSERT_EQUAL(alloc(&more, 1), -ENOBUFS);
 	CU_ASSERT_EQUAL(pmd_rxpool_loans(pool), SLOTS);
-	CU_ASSERT_EQUAL(rte_mempool_avail_count(pool->mp), 0);
+	CU_ASSERT_EQUAL(rte_mempool_avail_count(pool->headers.mp), 0);
 	/* Written from end to end, then read: two that overlap, or a header in one, would show. */
 	for (uint32_t i = 0; i < SLOTS; i++) {
 		CU_ASSERT_FATAL(m[i]->buf_len >= RTE_PKTMBUF_HEADROOM + BUF_SIZE);
@@ -258,7 +258,7 @@ static void test_host_all_buffers(void)
 		bad += buf[0] != (uint8_t)i ||
 			memcmp(buf, buf + 1, RTE_PKTMBUF_HEADROOM + BUF_SIZE - 1);
 		bad += rte_mbuf_iova_get(m[i]) != (rte_iova_t)(uintptr_t)buf;
-		bad += m[i]->pool != pool->mp || m[i]->data_off != RTE_PKTMBUF_HEADROOM;
+		bad += m[i]->pool != pool->headers.mp || m[i]->data_off != RTE_PKTMBUF_HEADROOM;
 	}
 	CU_ASSERT_EQUAL(bad, 0);
 	rte_pktmbuf_free_bulk(m, SLOTS);
@@ -367,7 +367,7 @@ static void test_attach_clears_faults(void)
 	post_many(1);
 	CU_ASSERT_EQUAL_FATAL(alloc(&m, 1), 0);
 	rte_pktmbuf_free(m);
-	rte_mempool_put(pool->mp, m);
+	rte_mempool_put(pool->headers.mp, m);
 	CU_ASSERT_EQUAL(pmd_rxpool_fault(pool), PMD_RX_FAULT_FOREIGN);
 	CU_ASSERT_EQUAL(pmd_rxpool_detach(pool), 0);
 	CU_ASSERT_EQUAL(pmd_rxpool_attach(pool, &ring.vr), 0);
@@ -447,7 +447,7 @@ static void test_more_than_slots(void)
 	CU_ASSERT_EQUAL(alloc(m, SLOTS + 1), -ENOBUFS);
 	CU_ASSERT_EQUAL_FATAL(alloc(m, SLOTS), 0);
 	CU_ASSERT_EQUAL(alloc(m + SLOTS, 1), -ENOBUFS);
-	CU_ASSERT_EQUAL(rte_mempool_avail_count(pool->mp), 0);
+	CU_ASSERT_EQUAL(rte_mempool_avail_count(pool->headers.mp), 0);
 	CU_ASSERT_EQUAL(ring.vr.last_avail, SLOTS);
 	receive_all(m, SLOTS);
 	publish(m, SLOTS);
@@ -848,7 +848,7 @@ static void test_not_on_loan(void)
 	start();
 	post_many(2);
 	CU_ASSERT_EQUAL_FATAL(alloc(&m, 1), 0);
-	stale = pmd_rxpool_header(pool, 1); /* ours, but nobody has it */
+	stale = pmd_headers_at(&pool->headers, 1); /* ours, but nobody has it */
 	stale->data_len = 60;
 	publish(&stale, 1);
 	CU_ASSERT_EQUAL(pmd_rxpool_fault(pool), PMD_RX_FAULT_FOREIGN);
@@ -880,14 +880,14 @@ static void test_double_free(void)
 	start();
 	post_many(2);
 	CU_ASSERT_EQUAL_FATAL(alloc(m, 2), 0);
-	rte_mempool_put(pool->mp, m[0]);
+	rte_mempool_put(pool->headers.mp, m[0]);
 	CU_ASSERT_EQUAL(pmd_rxpool_fault(pool), PMD_RX_FAULT_NONE);
-	rte_mempool_put(pool->mp, m[0]); /* waits for its turn */
+	rte_mempool_put(pool->headers.mp, m[0]); /* waits for its turn */
 	CU_ASSERT_EQUAL(pmd_rxpool_fault(pool), PMD_RX_FAULT_FOREIGN);
 	CU_ASSERT_EQUAL(pmd_rxpool_loans(pool), 2);
-	rte_mempool_put(pool->mp, m[1]);
+	rte_mempool_put(pool->headers.mp, m[1]);
 	CU_ASSERT_EQUAL(pmd_rxpool_loans(pool), 0);
-	rte_mempool_put(pool->mp, m[1]); /* offered again already */
+	rte_mempool_put(pool->headers.mp, m[1]); /* offered again already */
 	CU_ASSERT_EQUAL(pmd_rxpool_loans(pool), 0);
 	CU_ASSERT_EQUAL(ring.vr.last_avail, 0);
 	stop();
