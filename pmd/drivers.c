@@ -23,14 +23,15 @@ static bool af_packet_usable(void)
 }
 
 /*
- * What an entry promises, seen in the driver's source: packets are returned in the order in which
- * buffers were taken; only the newest buffers are given back, or all of them at stop; no DMA after
- * stop; buffers come from rte_mbuf_raw_alloc/rte_pktmbuf_alloc on the queue's own pool; one
- * segment.
+ * What an entry promises, seen in the driver's source. Receive: packets are returned in the order in
+ * which buffers were taken; only the newest buffers are given back, or all of them at stop; no DMA
+ * after stop; buffers come from the queue's own pool, by bulk or one by one; one segment. Transmit:
+ * each mbuf is freed into its own pool, once, when the NIC has read it, or at stop.
  */
 static const struct pmd_driver drivers[] = {
-	{ "net_af_packet", PMD_TESTED, false, af_packet_usable },
-	{ "net_null", PMD_TESTED, false, NULL },
+	{ .name = "net_af_packet", .evidence = PMD_TESTED, .usable = af_packet_usable },
+	{ .name = "net_null", .evidence = PMD_TESTED },
+	{ .name = "net_simvf", .evidence = PMD_TESTED, .prefills = true, .dma = true },
 };
 
 const struct pmd_driver *pmd_driver_find(const char *name)

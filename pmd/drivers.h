@@ -14,6 +14,12 @@ enum pmd_evidence {
 	PMD_READ, /* in its source only */
 };
 
+/* How a driver is made to free what it has transmitted when nothing more is to be sent. */
+enum pmd_tx_reap {
+	PMD_TX_REAP_BURST, /* rte_eth_tx_burst() with no packets frees, or nothing is ever kept */
+	PMD_TX_REAP_CLEANUP, /* rte_eth_tx_done_cleanup(), known good in its source */
+};
+
 struct pmd_driver {
 	const char *name; /* rte_eth_dev_info.driver_name */
 	enum pmd_evidence evidence;
@@ -22,6 +28,9 @@ struct pmd_driver {
 	 * nb_rx_desc buffers before the queue can start on it.
 	 */
 	bool prefills;
+	/* Whether the device sees memory through an IOMMU: container memory has to be mapped there. */
+	bool dma;
+	enum pmd_tx_reap tx_reap;
 	bool (*usable)(void); /* NULL, or whether the loaded DPDK's version of it will do */
 };
 

@@ -129,16 +129,44 @@ static int setup_rx_queue(
 	return ret;
 }
 
+static int setup_tx_queue(
+	struct pmd_port *port, uint16_t queue, const struct rte_eth_dev_info *info)
+{
+	struct rte_eth_txconf conf = info->default_txconf;
+	char name[RTE_MEMPOOL_NAMESIZE];
+	int ret;
+
+	conf.offloads = 0;
+	/*
+	 * DESIGN, invariant 4: a container's buffers come home as soon as there is one batch of
+	 * them, not when the NIC's ring runs short. Drivers that name no threshold keep nothing.
+	 */
+	if (port->driver != NULL && conf.tx_rs_thresh != 0 && conf.tx_rs_thresh < port->tx_desc)
+		conf.tx_free_thresh = port->tx_desc - conf.tx_rs_thresh;
+	snprintf(name, sizeof(name), "txmap_%u_%u", port->port_id, queue);
+	port->queues[queue].txpool = pmd_txpool_create(name, port->tx_desc, port->socket_id);
+	if (port->queues[queue].txpool == NULL) {
+		ret = -errno;
+		PMD_LOG(ERR, "%s: no memory for Tx queue %u (%u descriptors): %s", port->name,
+			queue, port->tx_desc, rte_strerror(-ret));
+		return ret;
+	}
+	ret = rte_eth_tx_queue_setup(port->port_id, queue, port->tx_desc, port->socket_id, &conf);
+	if (ret < 0)
+		PMD_LOG(ERR, "%s: %s refuses Tx queue %u (%u descriptors): %s", port->name,
+			port->device, queue, port->tx_desc, rte_strerror(-ret));
+	return ret;
+}
+
 static int setup_queues(struct pmd_port *port, const struct rte_eth_dev_info *info)
 {
-	struct rte_eth_txconf txconf = info->default_txconf;
 	/* NIC rings, unsent tails, one burst in the making, and what lcore caches may keep. */
 	unsigned int nb_tx = port->nb_queues * (port->tx_desc + 2 * PMD_BURST) +
 		2 * TX_CACHE * (rte_lcore_count() + 1);
 	uint32_t tx_room = RTE_PKTMBUF_HEADROOM +
 		RTE_MAX((uint32_t)RTE_MBUF_DEFAULT_DATAROOM, port->max_frame);
 	char name[RTE_MEMPOOL_NAMESIZE];
-	int ret;
+	int ret = 0;
 
 	port->queues = calloc(port->nb_queues, sizeof(*port->queues));
 	if (port->queues == NULL)
@@ -151,20 +179,12 @@ static int setup_queues(struct pmd_port *port, const struct rte_eth_dev_info *in
 			rte_strerror(rte_errno));
 		return -ENOMEM;
 	}
-	txconf.offloads = 0;
-	for (uint16_t q = 0; q < port->nb_queues; q++) {
+	for (uint16_t q = 0; q < port->nb_queues && ret == 0; q++) {
 		ret = setup_rx_queue(port, q, info);
-		if (ret < 0)
-			return ret;
-		ret = rte_eth_tx_queue_setup(
-			port->port_id, q, port->tx_desc, port->socket_id, &txconf);
-		if (ret < 0) {
-			PMD_LOG(ERR, "%s: %s refuses Tx queue %u (%u descriptors): %s", port->name,
-				port->device, q, port->tx_desc, rte_strerror(-ret));
-			return ret;
-		}
+		if (ret == 0)
+			ret = setup_tx_queue(port, q, info);
 	}
-	return 0;
+	return ret;
 }
 
 static int start(struct pmd_port *port)
@@ -179,20 +199,24 @@ static int start(struct pmd_port *port)
 	port->started = true;
 	/* Nothing announces the ability to stop one queue: try it while nobody uses it. */
 	port->stops_queues = rte_eth_dev_rx_queue_stop(port->port_id, 0) == 0;
-	if (!port->stops_queues)
-		return 0;
-	ret = rte_eth_dev_rx_queue_start(port->port_id, 0);
-	if (ret < 0)
-		PMD_LOG(ERR, "%s: cannot start Rx queue 0 again: %s", port->name,
-			rte_strerror(-ret));
-	return ret;
+	port->queues[0].rx_stopped = port->stops_queues;
+	port->stops_tx_queues = rte_eth_dev_tx_queue_stop(port->port_id, 0) == 0;
+	port->queues[0].tx_stopped = port->stops_tx_queues;
+	return pmd_port_resume(port);
+}
+
+static void free_queue(struct pmd_queue *q)
+{
+	pmd_rxpool_destroy(q->pool);
+	pmd_txpool_destroy(q->txpool);
 }
 
 static void free_port(struct pmd_port *port)
 {
 	for (uint16_t q = 0; port->queues != NULL && q < port->nb_queues; q++)
-		pmd_rxpool_destroy(port->queues[q].pool);
+		free_queue(&port->queues[q]);
 	rte_mempool_free(port->tx_pool);
+	free(port->dma);
 	free(port->queues);
 	free(port);
 }
@@ -225,6 +249,7 @@ int pmd_port_open(const struct pmd_port_conf *conf, struct pmd_port **out)
 	port->socket_id = rte_eth_dev_socket_id(port->port_id);
 	if (port->socket_id < 0)
 		port->socket_id = (int)rte_socket_id();
+	port->dev = info.device;
 	snprintf(port->driver_name, sizeof(port->driver_name), "%s", info.driver_name);
 	port->driver = pmd_driver_find(port->driver_name);
 
@@ -262,63 +287,115 @@ void pmd_port_close(struct pmd_port *port)
 	free_port(port);
 }
 
+void pmd_port_give_up(struct pmd_port *port, const char *why)
+{
+	PMD_LOG(CRIT, "%s: %s; the port is left as it is", port->name, why);
+	port->stuck = true;
+}
+
 static int stop_device(struct pmd_port *port)
 {
-	int ret = rte_eth_dev_stop(port->port_id);
+	int ret;
 
-	if (ret == 0)
-		port->started = false;
+	if (!port->started)
+		return 0;
+	ret = rte_eth_dev_stop(port->port_id);
+	if (ret < 0) {
+		PMD_LOG(ERR, "%s: cannot stop the device: %s", port->name, rte_strerror(-ret));
+		pmd_port_give_up(port, "its state is unknown");
+		return ret;
+	}
+	port->started = false;
+	return 0;
+}
+
+int pmd_rx_stop(struct pmd_port *port, uint16_t queue)
+{
+	struct pmd_queue *q = &port->queues[queue];
+	int ret = 0;
+
+	if (port->stuck)
+		return -EIO;
+	if (!port->stops_queues) {
+		ret = stop_device(port);
+	} else if (!q->rx_stopped) {
+		ret = rte_eth_dev_rx_queue_stop(port->port_id, queue);
+		if (ret < 0) {
+			PMD_LOG(ERR, "%s: cannot stop Rx queue %u: %s", port->name, queue,
+				rte_strerror(-ret));
+			pmd_port_give_up(port, "its state is unknown");
+		} else {
+			q->rx_stopped = true;
+		}
+	}
+	if (ret == 0 && pmd_rxpool_loans(q->pool) != 0) {
+		PMD_LOG(ERR, "%s: Rx queue %u is stopped, but its driver keeps %u buffers",
+			port->name, queue, pmd_rxpool_loans(q->pool));
+		pmd_port_give_up(port, "buffers are missing");
+		ret = -EBUSY;
+	}
 	return ret;
 }
 
-int pmd_queue_stop(struct pmd_port *port, uint16_t queue)
+int pmd_tx_stop(struct pmd_port *port, uint16_t queue)
 {
-	int ret;
+	struct pmd_queue *q = &port->queues[queue];
+	int ret = 0;
 
 	if (port->stuck)
 		return -EIO;
-	ret = port->stops_queues ? rte_eth_dev_rx_queue_stop(port->port_id, queue)
-				 : stop_device(port);
-	if (ret < 0) {
-		PMD_LOG(ERR, "%s: cannot stop %s %u: %s", port->name,
-			port->stops_queues ? "Rx queue" : "the device for queue", queue,
-			rte_strerror(-ret));
-		port->stuck = true;
-		return ret;
+	if (!port->stops_tx_queues) {
+		ret = stop_device(port);
+	} else if (!q->tx_stopped) {
+		ret = rte_eth_dev_tx_queue_stop(port->port_id, queue);
+		if (ret < 0) {
+			PMD_LOG(ERR, "%s: cannot stop Tx queue %u: %s", port->name, queue,
+				rte_strerror(-ret));
+			pmd_port_give_up(port, "its state is unknown");
+		} else {
+			q->tx_stopped = true;
+		}
 	}
-	if (pmd_rxpool_loans(port->queues[queue].pool) != 0) {
-		PMD_LOG(ERR, "%s: Rx queue %u is stopped, but its driver keeps %u buffers",
-			port->name, queue, pmd_rxpool_loans(port->queues[queue].pool));
-		port->stuck = true;
-		return -EBUSY;
+	if (ret == 0 && pmd_txpool_loans(q->txpool) != 0) {
+		PMD_LOG(ERR, "%s: Tx queue %u is stopped, but its driver keeps %u buffers",
+			port->name, queue, pmd_txpool_loans(q->txpool));
+		pmd_port_give_up(port, "buffers are missing");
+		ret = -EBUSY;
 	}
-	port->queues[queue].stopped = true;
-	return 0;
+	return ret;
 }
 
-int pmd_queue_start(struct pmd_port *port, uint16_t queue)
+int pmd_port_resume(struct pmd_port *port)
 {
-	int ret;
+	int ret, result = 0;
 
 	if (port->stuck)
 		return -EIO;
-	if (!port->queues[queue].stopped)
-		return 0;
-	ret = port->stops_queues ? rte_eth_dev_rx_queue_start(port->port_id, queue)
-				 : rte_eth_dev_start(port->port_id);
-	if (ret < 0) {
-		PMD_LOG(ERR, "%s: cannot start Rx queue %u: %s", port->name, queue,
-			rte_strerror(-ret));
-		/*
-		 * On host buffers it has to start; what is wrong is more than a ring without
-		 * buffers.
-		 */
-		port->stuck = port->queues[queue].pool->vr == NULL;
-		return ret;
+	if (!port->started) {
+		ret = rte_eth_dev_start(port->port_id);
+		if (ret < 0) {
+			PMD_LOG(ERR, "%s: cannot start the device: %s", port->name,
+				rte_strerror(-ret));
+			return ret;
+		}
+		port->started = true;
 	}
-	port->started = true;
-	port->queues[queue].stopped = false;
-	return 0;
+	for (uint16_t i = 0; i < port->nb_queues; i++) {
+		struct pmd_queue *q = &port->queues[i];
+
+		ret = q->rx_stopped ? rte_eth_dev_rx_queue_start(port->port_id, i) : 0;
+		q->rx_stopped = q->rx_stopped && ret < 0;
+		if (ret == 0 && q->tx_stopped) {
+			ret = rte_eth_dev_tx_queue_start(port->port_id, i);
+			q->tx_stopped = ret < 0;
+		}
+		if (ret < 0) {
+			PMD_LOG(ERR, "%s: cannot start queue %u: %s", port->name, i,
+				rte_strerror(-ret));
+			result = ret;
+		}
+	}
+	return result;
 }
 
 bool pmd_port_poll_link(struct pmd_port *port)

@@ -17,6 +17,7 @@
 
 #include "pmd/drivers.h"
 #include "pmd/rxpool.h"
+#include "pmd/txpool.h"
 #include "vhost/log.h"
 
 extern int pmd_logtype;
@@ -33,12 +34,21 @@ struct pmd_port_conf {
 
 struct pmd_queue {
 	struct pmd_rxpool *pool;
-	bool stopped; /* by pmd_queue_stop() */
+	struct pmd_txpool *txpool;
+	bool rx_stopped; /* by pmd_rx_stop() */
+	bool tx_stopped; /* by pmd_tx_stop() */
+};
+
+/* Container memory that the device may reach: dma.h. */
+struct pmd_dma {
+	const struct vh_mem *mem;
+	unsigned int refs; /* ring pairs */
 };
 
 struct pmd_port {
 	char name[32];
 	char device[256];
+	struct rte_device *dev;
 	uint16_t port_id;
 	uint16_t nb_queues;
 	uint16_t rx_desc; /* as the driver rounded them */
@@ -48,12 +58,15 @@ struct pmd_port {
 	int socket_id;
 	char driver_name[64];
 	const struct pmd_driver *driver; /* NULL: not on the allow-list */
-	bool stops_queues;
+	bool stops_queues; /* Rx queues, singly */
+	bool stops_tx_queues;
 	bool started;
 	bool stuck; /* a stop failed: the port is left as it is */
 	bool link_up;
 	struct rte_mempool *tx_pool;
 	struct pmd_queue *queues;
+	unsigned int nb_dma;
+	struct pmd_dma *dma;
 };
 
 /*
@@ -73,11 +86,30 @@ static inline bool pmd_port_stops_queues(const struct pmd_port *port)
 }
 
 /*
- * Stops an Rx queue (or the device) and starts it again. Stopping brings every loan of the queue
- * home; a driver that keeps some makes it -EBUSY, and the port `stuck`.
+ * Stop an Rx queue, a Tx queue: every mbuf of it is freed, so loans come home. Where the driver
+ * cannot stop it alone, the device is stopped, once for any number of queues. On failure (also
+ * -EBUSY: the driver keeps buffers) the port is `stuck`.
  */
-int pmd_queue_stop(struct pmd_port *port, uint16_t queue);
-int pmd_queue_start(struct pmd_port *port, uint16_t queue);
+int pmd_rx_stop(struct pmd_port *port, uint16_t queue);
+int pmd_tx_stop(struct pmd_port *port, uint16_t queue);
+
+/*
+ * Starts what has been stopped. On failure, what could not be started stays as it is (rx_stopped,
+ * or the port not `started`): the caller puts it on host buffers and tries again.
+ */
+int pmd_port_resume(struct pmd_port *port);
+
+/* Nothing more can be done about it: logged, and never touched again. */
+void pmd_port_give_up(struct pmd_port *port, const char *why);
+
+/* Frees what the NIC has transmitted. The Tx queue's owner. */
+static inline void pmd_tx_reap(uint16_t port_id, uint16_t queue, bool cleanup)
+{
+	if (cleanup)
+		rte_eth_tx_done_cleanup(port_id, queue, 0);
+	else
+		rte_eth_tx_burst(port_id, queue, NULL, 0);
+}
 
 /* Reads the link; logs a change. Returns whether it changed. */
 bool pmd_port_poll_link(struct pmd_port *port);

@@ -27,7 +27,7 @@ struct take_back_arg {
 static void forgive(struct sw_container *c)
 {
 	for (uint16_t i = 0; i < c->nb_lanes; i++)
-		c->lanes[i]->never_map = NULL;
+		c->lanes[i]->never_map = c->lanes[i]->never_map_tx = NULL;
 }
 
 static int take_back_pairs(void *ctx, void *arg)
@@ -148,6 +148,7 @@ static void reset(struct sw_container *c, const char *why)
 void sw_container_changed(struct sw_container *c)
 {
 	struct vh_port_status status;
+	const char *why = "?";
 
 	if (c->vport == NULL || !__atomic_exchange_n(&c->changed, false, __ATOMIC_ACQUIRE))
 		return;
@@ -160,14 +161,8 @@ void sw_container_changed(struct sw_container *c)
 		sw_lanes_drain(c->sw, c->lanes, c->nb_lanes);
 		return;
 	}
-	for (uint16_t i = 0; i < c->nb_lanes; i++) {
-		const char *why = "?";
-
-		if (sw_lane_start(c->sw, c->lanes[i], &why) == -EINVAL) {
-			reset(c, why);
-			return;
-		}
-	}
+	if (sw_lanes_start(c->sw, c->lanes, c->nb_lanes, &why) == -EINVAL)
+		reset(c, why);
 }
 
 /* Back from a reset. */
@@ -199,7 +194,7 @@ static void tick_lane(struct sw_container *c, struct sw_lane *lane)
 			lane->pair_index, why);
 	if (care != SW_CARE_NONE) {
 		sw_lanes_stop(c->sw, &lane, 1);
-		if (sw_lane_start(c->sw, lane, &why) == -EINVAL)
+		if (sw_lanes_start(c->sw, &lane, 1, &why) == -EINVAL)
 			reset(c, why);
 		return;
 	}

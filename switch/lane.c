@@ -7,11 +7,12 @@
 
 #include <rte_cycles.h>
 
+#include "switch/lane_swap.h"
 #include "switch/plan.h"
 #include "switch/switch.h"
 
-#define RESTART_WINDOW_SEC 10
-#define MAX_RESTARTS       20
+/* A NIC that completes nothing for so long has lost something. */
+#define TX_STALL_MS 1000
 
 static const char *const state_names[SW_LANE_STATES] = {
 	[SW_LANE_DRAIN] = "drain",
@@ -32,13 +33,11 @@ static void assert_control(const struct switch_ctx *sw)
 	RTE_VERIFY(pthread_equal(sw->control, pthread_self()));
 }
 
-/* Lanes of the same port have to keep still while its device is stopped. */
-static void suspend_siblings(struct switch_ctx *sw, const struct sw_lane *lane, bool suspend)
+/* Lanes of a port have to keep still while its device is stopped. */
+static void suspend_siblings(struct switch_ctx *sw, const struct pmd_port *port, bool suspend)
 {
-	if (pmd_port_stops_queues(lane->port))
-		return;
 	for (unsigned int i = 0; i < sw->nb_lanes; i++)
-		if (sw->lanes[i]->port == lane->port && sw->lanes[i] != lane)
+		if (sw->lanes[i]->port == port)
 			sw->lanes[i]->suspended = suspend;
 }
 
@@ -50,149 +49,123 @@ static void park(struct switch_ctx *sw, struct sw_lane *lane, const char *why)
 	lane->why_copied = why;
 	if (lane->pair.conn != NULL)
 		vh_port_pair_parked(&lane->pair, lane->pair_index);
-	if (lane->port->stuck) {
-		/* The device is in an unknown state: nothing polls it any more. */
-		for (unsigned int i = 0; i < sw->nb_lanes; i++)
-			if (sw->lanes[i]->port == lane->port)
-				sw->lanes[i]->suspended = true;
-	} else {
-		suspend_siblings(sw, lane, false);
-	}
+	/* If the device is in an unknown state, nothing polls it any more. */
+	suspend_siblings(sw, lane->port, lane->port->stuck);
 	sw_plans_publish(sw, false);
 }
 
-/*
- * Swaps what stands behind the Rx queue's pool; vr NULL: host buffers. The lane is in no plan, nor
- * are its siblings if the device has to stop.
- */
-static int swap_backing(struct sw_lane *lane, struct vh_vring *vr)
-{
-	int ret = pmd_queue_stop(lane->port, lane->queue);
-
-	if (ret < 0)
-		return ret;
-	ret = vr != NULL ? pmd_rxpool_attach(lane->pool, vr) : pmd_rxpool_detach(lane->pool);
-	if (ret < 0)
-		return ret;
-	ret = pmd_queue_start(lane->port, lane->queue);
-	if (ret == 0 || vr == NULL)
-		return ret;
-	/* The ring could not fill the queue after all: back to host buffers. */
-	if (pmd_rxpool_detach(lane->pool) < 0) {
-		lane->port->stuck = true;
-		return -EIO;
-	}
-	ret = pmd_queue_start(lane->port, lane->queue);
-	return ret < 0 ? ret : -EAGAIN;
-}
-
-/*
- * Buffers that the ring must offer before the queue can start on it. A driver that takes buffers as
- * packets come needs none: should they turn out not to fit, the lane falls back.
- */
-static uint16_t wanted_at_start(const struct sw_lane *lane)
-{
-	return lane->port->driver->prefills ? lane->port->rx_desc : 0;
-}
-
-/*
- * Mapping stops the device for a moment where single queues cannot be stopped. A container that
- * comes and goes all the time must not cost its neighbours theirs.
- */
-static bool restarts_too_often(struct sw_lane *lane)
-{
-	uint64_t now = rte_get_timer_cycles();
-
-	if (pmd_port_stops_queues(lane->port) || lane->port->nb_queues == 1)
-		return false;
-	if (now - lane->window_start > RESTART_WINDOW_SEC * rte_get_timer_hz()) {
-		lane->window_start = now;
-		lane->window_starts = 0;
-	}
-	return ++lane->window_starts > MAX_RESTARTS;
-}
-
-/* Why the ring cannot be mapped, or NULL. The ring is at rest. */
-static const char *map_obstacle(struct sw_lane *lane)
-{
-	const struct pmd_driver *driver = lane->port->driver;
-	enum vh_fit fit;
-
-	lane->lacks_buffers = false;
-	if (lane->container->conf->mapping == CFG_MAPPING_OFF)
-		return "mapping = off";
-	if (lane->never_map != NULL)
-		return lane->never_map;
-	if (driver == NULL)
-		return "driver not on the list for mapping";
-	/* DESIGN, invariant 4: never more than half the ring on loan to the NIC. */
-	if (lane->pair.rx.mask + 1u < 2u * lane->port->rx_desc)
-		return "ring has less than twice rx_desc entries";
-	fit = pmd_rxpool_try(lane->pool, &lane->pair.rx, wanted_at_start(lane));
-	lane->lacks_buffers = fit == VH_FIT_EMPTY;
-	if (fit != VH_FIT)
-		return vh_fit_str(fit);
-	if (restarts_too_often(lane))
-		return "restarted too often for its neighbours on the port";
-	return NULL;
-}
-
-static void pause_lane(struct switch_ctx *sw, struct sw_lane *lane, bool whole_device)
+static void pause_lane(struct sw_lane *lane)
 {
 	lane->state = SW_LANE_PAUSED;
 	lane->paused_since = rte_get_timer_cycles();
-	if (whole_device)
-		suspend_siblings(sw, lane, true);
 }
 
-int sw_lane_start(struct switch_ctx *sw, struct sw_lane *lane, const char **why)
+/* A pair that has been handed out, and is given up before it worked. */
+static void give_up_pair(struct sw_lane *lane)
 {
-	int ret;
+	sw_swap_release(lane);
+	vh_port_pair_stopped(&lane->pair, lane->pair_index);
+	lane->why_copied = NULL;
+	lane->why_tx_copied = NULL;
+}
+
+/*
+ * Gets the pairs that are ready: their lanes, and whether some lane has to leave the plans first.
+ * Negative: *why some container's rings are bad; then none is kept.
+ */
+static int get_pairs(struct sw_lane *const *lanes, unsigned int nb, struct sw_lane **ready,
+	bool *to_pause, const char **why)
+{
+	int nb_ready = 0;
+
+	for (unsigned int i = 0; i < nb; i++) {
+		struct sw_lane *lane = lanes[i];
+		int ret;
+
+		if (lane->port->stuck ||
+			(lane->state != SW_LANE_DRAIN && lane->state != SW_LANE_PAUSED))
+			continue;
+		ret = vh_port_pair_start(
+			lane->container->vport, lane->pair_index, &lane->pair, why);
+		if (ret == 0) {
+			sw_swap_decide(lane);
+			ready[nb_ready++] = lane;
+		} else if (ret != -EAGAIN) {
+			while (nb_ready > 0)
+				give_up_pair(ready[--nb_ready]);
+			return ret;
+		}
+		*to_pause |= lane->state == SW_LANE_DRAIN;
+	}
+	return nb_ready;
+}
+
+/* The lane is what its backings say. */
+static void put_to_work(struct sw_lane *lane)
+{
+	bool mapped = lane->pool->vr != NULL;
+
+	lane->state = mapped ? SW_LANE_MAPPED : SW_LANE_COPIED;
+	lane->tx_mapped = lane->txpool->vr != NULL;
+	lane->tx_moved_at = rte_get_timer_cycles();
+	lane->nb_starts++;
+	lane->nb_mapped_starts += mapped;
+	SW_LOG(INFO,
+		"%s: ring pair %u of %u entries on %s queue %u: receive %s%s%s, transmit %s%s%s",
+		lane->container->conf->name, lane->pair_index, lane->pair.rx.mask + 1u,
+		lane->port->name, lane->queue, mapped ? "mapped" : "copied", mapped ? "" : ": ",
+		mapped ? "" : lane->why_copied, lane->tx_mapped ? "mapped" : "copied",
+		lane->tx_mapped ? "" : ": ", lane->tx_mapped ? "" : lane->why_tx_copied);
+}
+
+/* Lanes that drained are polled no more; nor is any other of the port, if its device has to stop. */
+static int leave_plans(
+	struct switch_ctx *sw, struct sw_lane *const *lanes, unsigned int nb, bool disturbs)
+{
+	for (unsigned int i = 0; i < nb; i++)
+		if (lanes[i]->state == SW_LANE_DRAIN)
+			pause_lane(lanes[i]);
+	if (disturbs)
+		suspend_siblings(sw, lanes[0]->port, true);
+	return sw_plans_publish(sw, true);
+}
+
+int sw_lanes_start(
+	struct switch_ctx *sw, struct sw_lane *const *lanes, unsigned int nb, const char **why)
+{
+	struct sw_lane *ready[CFG_MAX_PAIRS];
+	bool to_pause = false, disturbs = false, map = false;
+	int ret, nb_ready;
 
 	assert_control(sw);
-	if (lane->state == SW_LANE_PARKED || lane->port->stuck)
-		return -EIO;
-	if (lane->state != SW_LANE_DRAIN && lane->state != SW_LANE_PAUSED)
-		return 0;
-	ret = vh_port_pair_start(lane->container->vport, lane->pair_index, &lane->pair, why);
-	if (ret == -EAGAIN && lane->state == SW_LANE_PAUSED)
-		return ret;
-
-	const char *obstacle = ret == 0 ? map_obstacle(lane) : NULL;
-	bool map = ret == 0 && obstacle == NULL;
-	if (lane->state == SW_LANE_DRAIN || map) {
-		int err;
-
-		pause_lane(sw, lane, map);
-		err = sw_plans_publish(sw, true);
-		if (err < 0) {
-			park(sw, lane, "a worker does not let go");
+	RTE_VERIFY(nb <= CFG_MAX_PAIRS);
+	nb_ready = get_pairs(lanes, nb, ready, &to_pause, why);
+	if (nb_ready < 0)
+		return nb_ready;
+	for (int i = 0; i < nb_ready; i++) {
+		map |= ready[i]->want_rx || ready[i]->want_tx;
+		disturbs |= sw_swap_disturbs(ready[i]);
+	}
+	if (to_pause || disturbs) {
+		ret = leave_plans(sw, lanes, nb, disturbs);
+		for (int i = 0; i < nb_ready && ret < 0; i++)
+			park(sw, ready[i], "a worker does not let go");
+		if (ret < 0)
 			return -EIO;
-		}
+	}
+	if (nb_ready == 0)
+		return 0;
+	ret = map ? sw_swap(sw, ready, (unsigned int)nb_ready) : 0;
+	for (int i = 0; i < nb_ready; i++) {
+		if (ret < 0)
+			park(sw, ready[i], "its queue can be neither mapped nor restored");
+		else
+			put_to_work(ready[i]);
 	}
 	if (ret < 0)
-		return ret;
-
-	if (map) {
-		ret = swap_backing(lane, &lane->pair.rx);
-		if (ret == -EAGAIN) {
-			obstacle = vh_fit_str(VH_FIT_EMPTY);
-			lane->lacks_buffers = true;
-		} else if (ret < 0) {
-			/* -EIO: a driver's -EINVAL is not the container's fault. */
-			park(sw, lane, "the Rx queue cannot be mapped and not be restored");
-			return -EIO;
-		}
-		suspend_siblings(sw, lane, false);
-	}
-	lane->why_copied = obstacle;
-	lane->state = obstacle == NULL ? SW_LANE_MAPPED : SW_LANE_COPIED;
-	lane->nb_starts++;
-	lane->nb_mapped_starts += lane->state == SW_LANE_MAPPED;
-	SW_LOG(INFO, "%s: ring pair %u of %u entries on %s queue %u: %s%s%s",
-		lane->container->conf->name, lane->pair_index, lane->pair.rx.mask + 1u,
-		lane->port->name, lane->queue, sw_lane_state_str(lane->state),
-		obstacle ? ", because " : "", obstacle ? obstacle : "");
+		return -EIO;
+	if (disturbs)
+		suspend_siblings(sw, lanes[0]->port, false);
 	/* Nobody waits for what the old plans named: this only adds. */
 	return sw_plans_publish(sw, false) == 0 ? 0 : -EIO;
 }
@@ -223,65 +196,72 @@ static void remember_fault(struct sw_lane *lane)
 		lane->container->must_reset = vh_fault_str(fault);
 }
 
-/* Second half of taking back: no worker looks at the lane any more. */
-static int finish_stop(struct switch_ctx *sw, struct sw_lane *lane, bool mapped)
+/* Last step of taking back: nothing of the ring is out any more. */
+static void finish_stop(struct sw_lane *lane)
 {
-	int ret = 0;
-
-	drop_waiting(lane);
-	if (mapped)
-		ret = swap_backing(lane, NULL);
-	if (ret < 0) {
-		park(sw, lane, "the NIC does not let go of the ring");
-		return ret;
-	}
 	remember_fault(lane);
-	vh_port_pair_stopped(&lane->pair, lane->pair_index);
-	lane->why_copied = NULL;
+	give_up_pair(lane);
+	lane->tx_mapped = false;
 	SW_LOG(DEBUG, "%s: ring pair %u taken back", lane->container->conf->name, lane->pair_index);
-	return 0;
+}
+
+/* Lanes that stop, out of those given; whether their device has to stop for it. */
+static unsigned int choose_stopping(struct sw_lane *const *lanes, unsigned int nb,
+	struct sw_lane **stopping, bool *disturbs, bool *parked)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < nb; i++) {
+		struct sw_lane *lane = lanes[i];
+
+		*parked |= lane->state == SW_LANE_PARKED;
+		if (lane->state != SW_LANE_MAPPED && lane->state != SW_LANE_COPIED)
+			continue;
+		lane->want_rx = false;
+		lane->want_tx = false;
+		*disturbs |= sw_swap_disturbs(lane);
+		stopping[n++] = lane;
+	}
+	return n;
 }
 
 int sw_lanes_stop(struct switch_ctx *sw, struct sw_lane *const *lanes, unsigned int nb)
 {
-	bool mapped[CFG_MAX_PAIRS] = { false };
-	bool resumed = false; /* siblings that had to keep still */
-	uint32_t stopping = 0;
-	int ret, result = 0;
+	struct sw_lane *stopping[CFG_MAX_PAIRS];
+	const char *stage = "a worker does not let go of the ring";
+	bool disturbs = false, parked = false;
+	unsigned int n;
+	int ret;
 
 	assert_control(sw);
 	RTE_VERIFY(nb <= CFG_MAX_PAIRS);
-	for (unsigned int i = 0; i < nb; i++) {
-		if (lanes[i]->state == SW_LANE_PARKED)
-			result = -EIO;
-		if (lanes[i]->state != SW_LANE_MAPPED && lanes[i]->state != SW_LANE_COPIED)
-			continue;
-		mapped[i] = lanes[i]->state == SW_LANE_MAPPED;
-		stopping |= 1u << i;
-		pause_lane(sw, lanes[i], mapped[i]);
-	}
-	if (stopping == 0)
-		return result;
+	n = choose_stopping(lanes, nb, stopping, &disturbs, &parked);
+	if (n == 0)
+		return parked ? -EIO : 0;
+	for (unsigned int i = 0; i < n; i++)
+		pause_lane(stopping[i]);
+	if (disturbs)
+		suspend_siblings(sw, lanes[0]->port, true);
 	ret = sw_plans_publish(sw, true);
-	for (unsigned int i = 0; i < nb; i++) {
-		if (!(stopping & (1u << i)))
-			continue;
+	if (ret == 0) {
+		for (unsigned int i = 0; i < n; i++)
+			drop_waiting(stopping[i]);
+		stage = "the NIC does not let go of the ring";
+		ret = sw_swap(sw, stopping, n);
+	}
+	for (unsigned int i = 0; i < n; i++) {
 		if (ret < 0)
-			park(sw, lanes[i], "a worker does not let go of the ring");
-		else if (finish_stop(sw, lanes[i], mapped[i]) < 0)
-			result = -EIO;
+			park(sw, stopping[i], stage);
+		else
+			finish_stop(stopping[i]);
 	}
 	if (ret < 0)
 		return ret;
-	for (unsigned int i = 0; i < nb; i++) {
-		if (!mapped[i] || lanes[i]->port->stuck)
-			continue;
-		suspend_siblings(sw, lanes[i], false);
-		resumed |= !pmd_port_stops_queues(lanes[i]->port);
-	}
-	if (resumed)
+	if (disturbs) {
+		suspend_siblings(sw, lanes[0]->port, false);
 		sw_plans_publish(sw, false);
-	return result;
+	}
+	return parked ? -EIO : 0;
 }
 
 void sw_lanes_drain(struct switch_ctx *sw, struct sw_lane *const *lanes, unsigned int nb)
@@ -299,6 +279,40 @@ void sw_lanes_drain(struct switch_ctx *sw, struct sw_lane *const *lanes, unsigne
 		sw_plans_publish(sw, false);
 }
 
+/* Why a mapped queue cannot go on, or NULL. */
+static const char *rx_trouble(const struct sw_lane *lane)
+{
+	if (lane->state != SW_LANE_MAPPED)
+		return NULL;
+	if (pmd_rxpool_fault(lane->pool) != PMD_RX_FAULT_NONE)
+		return pmd_rx_fault_str(pmd_rxpool_fault(lane->pool));
+	if (pmd_rxpool_unfit(lane->pool) != VH_FIT)
+		return vh_fit_str(pmd_rxpool_unfit(lane->pool));
+	return NULL;
+}
+
+static const char *tx_trouble(struct sw_lane *lane)
+{
+	uint64_t now = rte_get_timer_cycles();
+	uint16_t tail;
+
+	if (!lane->tx_mapped)
+		return NULL;
+	if (pmd_txpool_broken(lane->txpool))
+		return "driver freed a buffer that it did not have";
+	/* Without a link nothing is sent, and a NIC may keep what it has. */
+	tail = __atomic_load_n(&lane->txpool->tail, __ATOMIC_RELAXED);
+	if (tail != lane->tx_tail_seen || pmd_txpool_loans(lane->txpool) == 0 ||
+		!lane->port->link_up) {
+		lane->tx_tail_seen = tail;
+		lane->tx_moved_at = now;
+		return NULL;
+	}
+	if (now - lane->tx_moved_at < rte_get_timer_hz() / 1000 * TX_STALL_MS)
+		return NULL;
+	return "NIC does not complete what it was given";
+}
+
 enum sw_care sw_lane_care(struct sw_lane *lane, const char **why)
 {
 	enum vh_fault fault;
@@ -313,17 +327,17 @@ enum sw_care sw_lane_care(struct sw_lane *lane, const char **why)
 		*why = vh_fault_str(fault);
 		return SW_CARE_RESET;
 	}
-	if (lane->state == SW_LANE_MAPPED) {
-		if (pmd_rxpool_fault(lane->pool) != PMD_RX_FAULT_NONE)
-			*why = pmd_rx_fault_str(pmd_rxpool_fault(lane->pool));
-		else if (pmd_rxpool_unfit(lane->pool) != VH_FIT)
-			*why = vh_fit_str(pmd_rxpool_unfit(lane->pool));
-		else
-			return SW_CARE_NONE;
+	*why = rx_trouble(lane);
+	if (*why != NULL) {
 		lane->never_map = *why;
 		return SW_CARE_COPY;
 	}
-	if (lane->lacks_buffers && vh_ring_offers(&lane->pair.rx, wanted_at_start(lane)))
+	*why = tx_trouble(lane);
+	if (*why != NULL) {
+		lane->never_map_tx = *why;
+		return SW_CARE_COPY;
+	}
+	if (lane->lacks_buffers && vh_ring_offers(&lane->pair.rx, sw_swap_wanted(lane)))
 		return SW_CARE_REMAP;
 	return SW_CARE_NONE;
 }

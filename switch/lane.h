@@ -8,9 +8,11 @@
  *	DRAIN	polled: received packets are dropped and counted; no ring
  *	PAUSED	not polled: a container is connected but its rings are not at work (yet, or while
  *		its memory changes); the NIC's own queue keeps what arrives
- *	COPIED	polled: packets are copied both ways
- *	MAPPED	polled: the NIC writes into the container's buffers; transmit is copied
+ *	COPIED	polled: received packets are copied
+ *	MAPPED	polled: the NIC writes into the container's buffers
  *	PARKED	not polled, for ever: taking back did not end in time; its memory is kept
+ *
+ * Transmit has no state of its own: in the last two it is mapped too, or copied (`tx_mapped`).
  *
  * Ownership: the part up to `stats` belongs to the worker whose plan names the lane, and to the
  * control thread while no plan does (after a grace period). The rest is the control thread's.
@@ -54,15 +56,20 @@ struct sw_lane_stats {
 	uint64_t rx_drop_stop; /* waited for buffers when the ring was taken back */
 	uint64_t tx_packets;
 	uint64_t tx_bytes;
+	uint64_t tx_mapped; /* packets lent to the NIC */
+	uint64_t tx_copied;
 	uint64_t tx_calls;
 	uint64_t tx_held; /* times that a burst waited for the NIC */
 	uint64_t tx_no_mbuf; /* times that no transmit buffer was free */
 	uint64_t tx_drop_size; /* shorter than an Ethernet header, or beyond the port's MTU */
 	uint64_t tx_drop_stop; /* waited for the NIC when the ring was taken back */
+	uint64_t
+		tx_unsure; /* with the NIC when its queue was stopped: sent or not; control thread */
 };
 
 struct sw_lane {
 	struct pmd_rxpool *pool;
+	struct pmd_txpool *txpool;
 	struct rte_mempool *tx_pool;
 	uint32_t max_frame;
 	uint16_t port_id;
@@ -71,6 +78,7 @@ struct sw_lane {
 	uint16_t rx_wait_at;
 	uint16_t nb_tx_wait; /* copied out of the ring, waiting for the NIC */
 	uint16_t tx_wait_at;
+	bool tx_cleanup; /* how finished transmissions are reaped: pmd_tx_reap() */
 	struct vh_pair pair;
 	struct rte_mbuf *rx_wait[SW_BURST];
 	struct rte_mbuf *tx_wait[SW_BURST];
@@ -83,9 +91,17 @@ struct sw_lane {
 	struct sw_container *container; /* NULL: nothing is configured on this queue */
 	uint16_t pair_index;
 	unsigned int worker;
+	bool want_rx; /* to be mapped: sw_lanes_swap() makes it so */
+	bool want_tx;
+	bool tx_mapped;
+	bool dma; /* holds its memory in the device's IOMMU */
 	const char *why_copied; /* NULL while mapped, or while no ring is at work */
+	const char *why_tx_copied;
 	bool lacks_buffers; /* copied only for want of buffers: to be looked at again */
 	const char *never_map; /* set by a failure, until the container starts the ring anew */
+	const char *never_map_tx;
+	uint16_t tx_tail_seen; /* the oldest loan at the last look */
+	uint64_t tx_moved_at; /* timer cycles: when it was seen to move, or nothing was out */
 	uint64_t paused_since; /* rte_get_timer_cycles() */
 	/* Mapped starts lately, where each of them disturbs other containers. */
 	uint64_t window_start;
@@ -99,6 +115,7 @@ struct sw_lane_polls {
 	sw_poll_fn rx_copied;
 	sw_poll_fn rx_mapped;
 	sw_poll_fn tx_copied;
+	sw_poll_fn tx_mapped;
 };
 extern const struct sw_lane_polls sw_lane_polls[VH_RING_KINDS];
 uint16_t sw_poll_drain(struct sw_lane *lane);
@@ -112,16 +129,19 @@ static inline bool sw_lane_polled(const struct sw_lane *lane)
 }
 
 /*
- * The control thread's verbs. Each ends with plans that say what the states say.
+ * The control thread's verbs, for any number of lanes of one container (so of one port), with one
+ * grace period and, where the device has to stop, one stop. Each ends with plans that say what the
+ * states say.
  *
- * start: puts the ring pair to work if the container is ready: 0; -EAGAIN: not ready, the lane is
- *	paused; -EINVAL: the container's rings are bad (*why). Does nothing on a lane at work.
- * stop: the "taking back" primitive, for any number of lanes (of one container) with one grace
- *	period. Afterwards a lane is paused, the ring settled, its memory released, the queue on
- *	host buffers. -errno: at least one lane is parked.
+ * start: puts the ring pairs that are ready to work; lanes whose pair is not are paused. Does
+ *	nothing about lanes at work. -EINVAL: some pair's rings are bad (*why), and none was
+ *	started; -EIO: at least one lane is parked.
+ * stop: the "taking back" primitive. Afterwards a lane is paused, its ring settled, its memory
+ *	released, the queue on host buffers. -errno: at least one lane is parked.
  * drain: paused lanes drop what arrives. Does nothing in another state.
  */
-int sw_lane_start(struct switch_ctx *sw, struct sw_lane *lane, const char **why);
+int sw_lanes_start(
+	struct switch_ctx *sw, struct sw_lane *const *lanes, unsigned int nb, const char **why);
 int sw_lanes_stop(struct switch_ctx *sw, struct sw_lane *const *lanes, unsigned int nb);
 void sw_lanes_drain(struct switch_ctx *sw, struct sw_lane *const *lanes, unsigned int nb);
 

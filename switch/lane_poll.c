@@ -156,6 +156,7 @@ static __rte_always_inline uint16_t tx_copied(enum vh_ring_kind kind, struct sw_
 		vh_ring_put_used(kind, vr, buf, 0);
 		taken++;
 	}
+	lane->stats.tx_copied += used;
 	if (used < nb)
 		rte_pktmbuf_free_bulk(&pkts[used], nb - used);
 	call_container(kind, vr, &lane->stats.tx_calls);
@@ -164,6 +165,91 @@ static __rte_always_inline uint16_t tx_copied(enum vh_ring_kind kind, struct sw_
 		lane->nb_tx_wait = used;
 		send_waiting(lane);
 	}
+	return taken;
+}
+
+/*
+ * A packet that cannot be lent: chained, short, long, across regions. Copied into a buffer of ours,
+ * which goes out in its turn. NULL with *taken false: not now, or a broken ring.
+ */
+static __rte_noinline struct rte_mbuf *copy_odd(
+	enum vh_ring_kind kind, struct sw_lane *lane, bool *taken)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(lane->tx_pool);
+	struct vh_taken buf;
+	int ret;
+
+	*taken = false;
+	if (m == NULL) {
+		lane->stats.tx_no_mbuf++;
+		return NULL;
+	}
+	ret = vh_ring_copy_tx(kind, &lane->pair.tx, m, PMD_MIN_FRAME, lane->max_frame, &buf);
+	*taken = ret == 0 || ret == -EMSGSIZE;
+	if (*taken)
+		pmd_txpool_done(lane->txpool, buf);
+	if (ret == 0) {
+		lane->stats.tx_copied++;
+		return m;
+	}
+	lane->stats.tx_drop_size += ret == -EMSGSIZE;
+	rte_pktmbuf_free(m);
+	return NULL;
+}
+
+/* Takes at most nb buffers, in order, into tx_wait. Returns how many were taken. */
+static __rte_always_inline uint16_t lend(enum vh_ring_kind kind, struct sw_lane *lane, uint16_t nb)
+{
+	struct vh_vring *vr = &lane->pair.tx;
+	uint16_t used = 0, lent = 0, taken;
+
+	for (taken = 0; taken < nb && vh_ring_avail(kind, vr, 1) > 0; taken++) {
+		struct vh_tx_buf buf;
+		enum vh_fit fit = vh_ring_peek_tx(kind, vr, PMD_MIN_FRAME, &buf);
+
+		if (likely(fit == VH_FIT && buf.len <= lane->max_frame)) {
+			vh_ring_take(kind, vr, buf.taken.entries);
+			lane->tx_wait[used++] = pmd_txpool_lend(lane->txpool, &buf);
+			lent++;
+			continue;
+		}
+		if (fit == VH_FIT_FAULT)
+			break;
+
+		bool was_taken;
+		struct rte_mbuf *m = copy_odd(kind, lane, &was_taken);
+		if (!was_taken)
+			break;
+		if (m != NULL)
+			lane->tx_wait[used++] = m;
+	}
+	lane->stats.tx_mapped += lent;
+	lane->tx_wait_at = 0;
+	lane->nb_tx_wait = used;
+	return taken;
+}
+
+static __rte_always_inline uint16_t tx_mapped(enum vh_ring_kind kind, struct sw_lane *lane)
+{
+	struct vh_vring *vr = &lane->pair.tx;
+	struct pmd_txpool *pool = lane->txpool;
+	uint16_t nb = 0, taken = 0;
+
+	/* The control thread will see to it. */
+	if (unlikely(pmd_txpool_broken(pool)))
+		return 0;
+	if (likely(lane->nb_tx_wait == 0)) {
+		nb = RTE_MIN(vh_ring_avail(kind, vr, SW_BURST), SW_BURST);
+		nb = RTE_MIN(nb, pmd_txpool_room(pool));
+	}
+	if (nb > 0)
+		taken = lend(kind, lane, nb);
+	if (lane->nb_tx_wait > 0)
+		send_waiting(lane);
+	else if (pmd_txpool_loans(pool) > 0)
+		pmd_tx_reap(lane->port_id, lane->queue, lane->tx_cleanup);
+	/* What the driver freed meanwhile. */
+	call_container(kind, vr, &lane->stats.tx_calls);
 	return taken;
 }
 
@@ -182,6 +268,11 @@ static uint16_t tx_copied_split(struct sw_lane *lane)
 	return tx_copied(VH_RING_SPLIT, lane);
 }
 
+static uint16_t tx_mapped_split(struct sw_lane *lane)
+{
+	return tx_mapped(VH_RING_SPLIT, lane);
+}
+
 const struct sw_lane_polls sw_lane_polls[VH_RING_KINDS] = {
-	[VH_RING_SPLIT] = { rx_copied_split, rx_mapped_split, tx_copied_split },
+	[VH_RING_SPLIT] = { rx_copied_split, rx_mapped_split, tx_copied_split, tx_mapped_split },
 };

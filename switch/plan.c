@@ -92,11 +92,11 @@ static void add_entry(struct sw_plan *plan, struct sw_lane *lane)
 	switch (lane->state) {
 	case SW_LANE_MAPPED:
 		e->rx = polls->rx_mapped;
-		e->tx = polls->tx_copied;
+		e->tx = lane->tx_mapped ? polls->tx_mapped : polls->tx_copied;
 		break;
 	case SW_LANE_COPIED:
 		e->rx = polls->rx_copied;
-		e->tx = polls->tx_copied;
+		e->tx = lane->tx_mapped ? polls->tx_mapped : polls->tx_copied;
 		break;
 	default:
 		e->rx = sw_poll_drain;

@@ -75,7 +75,10 @@ static int add_lanes(struct switch_ctx *sw, struct pmd_port *port)
 		lane->port_id = port->port_id;
 		lane->queue = q;
 		lane->pool = port->queues[q].pool;
+		lane->txpool = port->queues[q].txpool;
 		lane->tx_pool = port->tx_pool;
+		lane->tx_cleanup =
+			port->driver != NULL && port->driver->tx_reap == PMD_TX_REAP_CLEANUP;
 		lane->max_frame = port->max_frame;
 		lane->state = SW_LANE_DRAIN;
 		lane->worker = choose_worker(sw, port);

@@ -32,11 +32,14 @@ static const struct {
 	COUNTER("rx_drop_order", rx.drop_order),
 	COUNTER("tx_packets", tx_packets),
 	COUNTER("tx_bytes", tx_bytes),
+	COUNTER("tx_mapped", tx_mapped),
+	COUNTER("tx_copied", tx_copied),
 	COUNTER("tx_notifications", tx_calls),
 	COUNTER("tx_held", tx_held),
 	COUNTER("tx_no_mbuf", tx_no_mbuf),
 	COUNTER("tx_drop_size", tx_drop_size),
 	COUNTER("tx_drop_stop", tx_drop_stop),
+	COUNTER("tx_unsure", tx_unsure),
 #undef COUNTER
 };
 
@@ -105,6 +108,13 @@ static const char *rx_mode(const struct sw_lane *lane)
 	}
 }
 
+static const char *tx_mode(const struct sw_lane *lane)
+{
+	if (lane->state != SW_LANE_MAPPED && lane->state != SW_LANE_COPIED)
+		return rx_mode(lane);
+	return lane->tx_mapped ? "mapped" : "copied";
+}
+
 static void queue_name(const struct sw_lane *lane, char name[SW_DOC_STRING])
 {
 	snprintf(name, SW_DOC_STRING, "%s:%u", lane->port->name, lane->queue);
@@ -120,11 +130,14 @@ static void make_queue(struct switch_ctx *sw, struct sw_lane *lane, struct sw_do
 	add_number(doc, "ring_pair", lane->pair_index);
 	add_string(doc, "state", sw_lane_state_str(lane->state));
 	add_string(doc, "why_copied", lane->why_copied);
+	add_string(doc, "tx_mode", tx_mode(lane));
+	add_string(doc, "why_tx_copied", lane->why_tx_copied);
 	add_number(doc, "worker_cpu", sw->workers[lane->worker].cpu);
 	add_number(doc, "starts", lane->nb_starts);
 	add_number(doc, "mapped_starts", lane->nb_mapped_starts);
 	/* Only the owner of the ring knows the exact number; for a reader it is a moment's view. */
 	add_number(doc, "loans", lane->state == SW_LANE_MAPPED ? pmd_rxpool_loans(lane->pool) : 0);
+	add_number(doc, "tx_loans", lane->tx_mapped ? pmd_txpool_loans(lane->txpool) : 0);
 	add_lane_counters(doc, &lane, 1);
 }
 
@@ -133,6 +146,7 @@ static void make_container(struct sw_container *c, struct sw_doc *doc)
 	struct vh_port_status st = { .connected = false };
 	unsigned int working = 0;
 	const char *mode = rx_mode(c->lanes[0]), *why = c->lanes[0]->why_copied;
+	const char *tx = tx_mode(c->lanes[0]), *why_tx = c->lanes[0]->why_tx_copied;
 	char features[32];
 
 	if (c->vport != NULL && c->restart_at == 0)
@@ -143,6 +157,10 @@ static void make_container(struct sw_container *c, struct sw_doc *doc)
 		if (strcmp(rx_mode(c->lanes[i]), mode) != 0) {
 			mode = "mixed";
 			why = "see its queues";
+		}
+		if (strcmp(tx_mode(c->lanes[i]), tx) != 0) {
+			tx = "mixed";
+			why_tx = "see its queues";
 		}
 	}
 	snprintf(features, sizeof(features), "0x%" PRIx64, st.features);
@@ -163,7 +181,8 @@ static void make_container(struct sw_container *c, struct sw_doc *doc)
 	add_string(doc, "last_reset", c->last_reset);
 	add_string(doc, "rx_mode", mode);
 	add_string(doc, "why_copied", why);
-	add_string(doc, "tx_mode", working > 0 ? "copied" : "none");
+	add_string(doc, "tx_mode", tx);
+	add_string(doc, "why_tx_copied", why_tx);
 	add_lane_counters(doc, c->lanes, c->nb_lanes);
 }
 
