@@ -52,6 +52,8 @@ enum cfg_mapping {
 struct cfg_switch {
 	unsigned int nb_workers;
 	unsigned int workers[CFG_MAX_WORKERS]; /* CPU numbers, in the order given */
+	unsigned int idle_sleep_max; /* of an idle worker, microseconds; 0: never sleeps */
+	unsigned int idle_after; /* microseconds without a packet before it begins to */
 	enum cfg_log_level log_level;
 	enum cfg_hugepages hugepages;
 	unsigned int memory; /* MiB of DPDK memory */

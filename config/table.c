@@ -46,6 +46,13 @@ const struct cfg_kind_info cfg_kinds[CFG_NB_KINDS] = {
 		{ .name = "workers", .type = CFG_TYPE_CPUS, .def = "1",
 		  FIELD(cfg_switch, workers),
 		  .help = "CPUs of the polling threads" },
+		{ .name = "idle_sleep_max", .type = CFG_TYPE_NUMBER, .min = 0, .max = 10000, .def = "0",
+		  FIELD(cfg_switch, idle_sleep_max),
+		  .help = "microseconds that an idle worker sleeps at most, and a packet waits; 0: none; "
+			  "below rx_desc / packet rate" },
+		{ .name = "idle_after", .type = CFG_TYPE_NUMBER, .min = 0, .max = 10000000, .def = "1000",
+		  FIELD(cfg_switch, idle_after),
+		  .help = "microseconds without a packet before it begins to sleep" },
 		{ .name = "log_level", .type = CFG_TYPE_WORD, .words = log_levels, .def = "info",
 		  FIELD(cfg_switch, log_level),
 		  .help = "least important message that is still logged" },

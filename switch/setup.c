@@ -169,6 +169,8 @@ int sw_setup_workers(struct switch_ctx *sw)
 		w->lcore = lcore;
 		w->cpu = sw->cfg->sw.workers[sw->nb_workers];
 		w->numa_node = (int)rte_lcore_to_socket_id(lcore);
+		w->idle_after_us = sw->cfg->sw.idle_after;
+		w->idle_sleep_max_us = sw->cfg->sw.idle_sleep_max;
 		sw->nb_workers++;
 	}
 	if (sw->nb_workers != sw->cfg->sw.nb_workers) {

@@ -225,6 +225,8 @@ static void make_worker(struct sw_worker *w, struct sw_doc *doc)
 	add_number(doc, "packets", __atomic_load_n(&w->stats.packets, __ATOMIC_RELAXED));
 	add_number(doc, "busy_cycles", __atomic_load_n(&w->stats.busy_cycles, __ATOMIC_RELAXED));
 	add_number(doc, "idle_cycles", __atomic_load_n(&w->stats.idle_cycles, __ATOMIC_RELAXED));
+	add_number(doc, "slept_cycles", __atomic_load_n(&w->stats.slept_cycles, __ATOMIC_RELAXED));
+	add_number(doc, "sleeps", __atomic_load_n(&w->stats.sleeps, __ATOMIC_RELAXED));
 }
 
 bool sw_doc_name(

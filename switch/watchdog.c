@@ -26,8 +26,12 @@ void sw_watchdog(struct switch_ctx *sw)
 		struct sw_worker *w = &sw->workers[i];
 		uint64_t turns = __atomic_load_n(&w->stats.turns, __ATOMIC_ACQUIRE);
 
-		/* Before its first turn there is no thread to signal. */
-		if (turns != w->turns_seen || turns == 0) {
+		/*
+		 * Before its first turn there is no thread to signal. A sleeper makes no turns, but
+		 * hangs in nothing.
+		 */
+		if (turns != w->turns_seen || turns == 0 ||
+			__atomic_load_n(&w->asleep, __ATOMIC_RELAXED)) {
 			w->turns_seen = turns;
 			w->looks = 0;
 			continue;

@@ -2,7 +2,14 @@
 /*
  * Workers: DPDK lcores that poll their plan until told to stop.
  *
- * Ownership: `plan` is written by the control thread (RCU), `stats` by the worker.
+ * Ownership: `plan` is written by the control thread (RCU), `stats` and `asleep` by the worker.
+ *
+ * Idle back-off, if configured: a worker that has seen no packet for `idle_after_us` sleeps after
+ * each turn without one, for 1 microsecond, then 2, 4 and so on up to `idle_sleep_max_us`; the first
+ * packet ends that. Sleeping is the one thing in the loop that is a system call beside a container's
+ * eventfd. A sleeper is RCU-offline: taking back does not wait for it, and it finds the new plan when
+ * it wakes. Nothing wakes it but the clock (most NIC queues have nothing that could), so its longest
+ * sleep is also how late a packet may be, and how late it sees `stop`.
  */
 #ifndef SWITCH_WORKER_H
 #define SWITCH_WORKER_H
@@ -23,6 +30,8 @@ struct sw_worker_stats {
 	uint64_t packets;
 	uint64_t busy_cycles; /* of turns that moved a packet */
 	uint64_t idle_cycles;
+	uint64_t slept_cycles; /* neither busy nor idle */
+	uint64_t sleeps;
 };
 
 struct sw_worker {
@@ -34,7 +43,10 @@ struct sw_worker {
 	unsigned int lcore;
 	unsigned int cpu;
 	int numa_node;
+	unsigned int idle_after_us; /* set before the launch, like the four around it */
+	unsigned int idle_sleep_max_us; /* 0: never sleeps */
 	struct sw_worker_stats stats __rte_cache_aligned; /* written by the worker */
+	bool asleep; /* written by the worker, relaxed; for the watchdog */
 } __rte_cache_aligned;
 
 /* lcore_function_t; arg is the struct sw_worker. */

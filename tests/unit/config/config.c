@@ -13,6 +13,8 @@ static void test_defaults(void)
 	CU_ASSERT_STRING_EQUAL(cfg->path, ini);
 	CU_ASSERT_EQUAL(cfg->sw.nb_workers, 1);
 	CU_ASSERT_EQUAL(cfg->sw.workers[0], 1);
+	CU_ASSERT_EQUAL(cfg->sw.idle_sleep_max, 0);
+	CU_ASSERT_EQUAL(cfg->sw.idle_after, 1000);
 	CU_ASSERT_EQUAL(cfg->sw.log_level, CFG_LOG_INFO);
 	CU_ASSERT_EQUAL(cfg->sw.hugepages, CFG_HUGEPAGES_AUTO);
 	CU_ASSERT_EQUAL(cfg->sw.memory, 256);
@@ -59,6 +61,8 @@ static const char full[] = "\xef\xbb\xbf; comment\r\n"
 			   "[switch]\n"
 			   "# a comment\n"
 			   "workers = 6,0-2\n"
+			   "idle_after = 0\n"
+			   "idle_sleep_max = 10000\n"
 			   "log_level = debug\n"
 			   "hugepages = on\n"
 			   "memory = 1048576\n"
@@ -86,6 +90,8 @@ static void test_full(void)
 	CU_ASSERT_EQUAL(cfg->sw.workers[0], 6);
 	CU_ASSERT_EQUAL(cfg->sw.workers[1], 0);
 	CU_ASSERT_EQUAL(cfg->sw.workers[3], 2);
+	CU_ASSERT_EQUAL(cfg->sw.idle_after, 0);
+	CU_ASSERT_EQUAL(cfg->sw.idle_sleep_max, 10000);
 	CU_ASSERT_EQUAL(cfg->sw.log_level, CFG_LOG_DEBUG);
 	CU_ASSERT_EQUAL(cfg->sw.hugepages, CFG_HUGEPAGES_ON);
 	CU_ASSERT_EQUAL(cfg->sw.memory, 1048576);
@@ -94,7 +100,7 @@ static void test_full(void)
 
 	CU_ASSERT_EQUAL_FATAL(cfg->nb_ports, 2);
 	CU_ASSERT_STRING_EQUAL(cfg->ports[0].device, "0000:01:00.0,safe=1");
-	CU_ASSERT_EQUAL(cfg->ports[0].line, 20);
+	CU_ASSERT_EQUAL(cfg->ports[0].line, 22);
 	CU_ASSERT_STRING_EQUAL(cfg->ports[1].device, "10000:01:00.0");
 	CU_ASSERT_EQUAL(cfg->ports[1].queues, 256);
 	CU_ASSERT_EQUAL(cfg->ports[1].mtu, 9600);
@@ -147,6 +153,8 @@ static void test_values(void)
 	cfg_for_each_value(cfg, collect, f);
 	fclose(f);
 	char *want = expand("switch|workers|0,1,6\n"
+			    "switch|idle_sleep_max|0\n"
+			    "switch|idle_after|1000\n"
 			    "switch|log_level|info\n"
 			    "switch|hugepages|off\n"
 			    "switch|memory|256\n"
@@ -196,7 +204,8 @@ static void test_all_at_once(void)
 		"allowed auto | rx | off\n"
 		"7: [switch] memory: found \"1\" (too small); allowed 64 to 1048576\n"
 		"8: [switch] memori: found an unknown key (did you mean memory?); "
-		"allowed workers, log_level, hugepages, memory, instance, eal_args\n"
+		"allowed workers, idle_sleep_max, idle_after, log_level, hugepages, memory, "
+		"instance, eal_args\n"
 		"9: [switch]: found a line without =, \"junk\"; "
 		"allowed KEY = VALUE on one line\n"
 		"12: [port p] mtu: found \"1\" (too small); allowed 68 to 9600\n"

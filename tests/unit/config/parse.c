@@ -99,7 +99,8 @@ static void test_unknown_key(void)
 	bad("[switch]\nqueues = 1\n" PORT,
 		"2: [switch] queues: found an unknown key "
 		"(a key of [port NAME] and [container NAME]); "
-		"allowed workers, log_level, hugepages, memory, instance, eal_args\n");
+		"allowed workers, idle_sleep_max, idle_after, log_level, hugepages, memory, "
+		"instance, eal_args\n");
 }
 
 static void test_duplicate_key(void)

@@ -24,6 +24,9 @@ static void test_numbers(void)
 	bad_value("port p", "tx_desc", "4097", "too large", "32 to 4096");
 	bad_value("switch", "memory", "63", "too small", "64 to 1048576");
 	bad_value("switch", "memory", "1048577", "too large", "64 to 1048576");
+	bad_value("switch", "idle_sleep_max", "10001", "too large", "0 to 10000");
+	bad_value("switch", "idle_sleep_max", "off", "not a number", "0 to 10000");
+	bad_value("switch", "idle_after", "10000001", "too large", "0 to 10000000");
 	bad_value("container c", "queues", "0", "too small", "1 to 16");
 	bad_value("container c", "queues", "17", "too large", "1 to 16");
 }
