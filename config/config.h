@@ -67,6 +67,7 @@ struct cfg_port {
 	uint16_t queues; /* Rx/Tx queue pairs */
 	uint16_t mtu;
 	uint16_t rx_desc; /* descriptors of each Rx queue */
+	uint16_t rx_buffer; /* bytes of each receive buffer; 0: chosen by the port */
 	uint16_t tx_desc;
 	int line; /* of the section header */
 };

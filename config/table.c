@@ -88,6 +88,10 @@ const struct cfg_kind_info cfg_kinds[CFG_NB_KINDS] = {
 		{ .name = "rx_desc", .type = CFG_TYPE_NUMBER, .min = 32, .max = 4096, .def = "128",
 		  FIELD(cfg_port, rx_desc),
 		  .help = "descriptors of each Rx queue; a ring is mapped if it has twice as many" },
+		{ .name = "rx_buffer", .type = CFG_TYPE_NUMBER, .min = 0, .max = 16384, .def = "0",
+		  FIELD(cfg_port, rx_buffer),
+		  .help = "bytes that the NIC may write into a container's buffer; 0: 2048, or what the "
+			  "MTU needs; longer frames are lost" },
 		{ .name = "tx_desc", .type = CFG_TYPE_NUMBER, .min = 32, .max = 4096, .def = "128",
 		  FIELD(cfg_port, tx_desc),
 		  .help = "descriptors of each Tx queue" },

@@ -11,6 +11,8 @@
 #include "config/nearest.h"
 #include "config/type.h"
 
+#define ETHER_HDR_LEN 14u
+
 /* Was this key read? Then its field can be used. */
 static bool good(const struct cfg_section *s, const char *key)
 {
@@ -50,6 +52,13 @@ static int check_port(struct cfg_file *file, struct cfg_section *s, struct cfg_e
 	const struct cfg_port *port = s->obj;
 	char pci[CFG_PCI_LEN], shown[CFG_QUOTE_LEN];
 
+	/* Whole frames only: one packet, one buffer. */
+	if (good(s, "rx_buffer") && good(s, "mtu") && port->rx_buffer != 0 &&
+		port->rx_buffer < port->mtu + ETHER_HDR_LEN)
+		cfg_error(errs, line_of(s, "rx_buffer"), s->title, "rx_buffer",
+			"found %u; allowed 0, or %u and more (its mtu = %u, and an Ethernet "
+			"header)",
+			port->rx_buffer, port->mtu + ETHER_HDR_LEN, port->mtu);
 	if (!good(s, "device"))
 		return 0;
 	if (cfg_pci_normal(port->device, pci))

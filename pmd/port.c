@@ -100,12 +100,31 @@ static int configure(struct pmd_port *port, struct rte_eth_dev_info *info)
 	return ret;
 }
 
+static uint32_t choose_buffer(const struct pmd_port *port, uint16_t wanted)
+{
+	if (wanted != 0)
+		return wanted;
+	return RTE_MAX((uint32_t)RTE_MBUF_DEFAULT_DATAROOM,
+		RTE_ALIGN_CEIL(port->max_frame + RTE_ETHER_CRC_LEN, BUF_GRANULE));
+}
+
+/* A NIC that rounds the size down would spread frames over several buffers, or lose them. */
+static int check_buffer(const struct pmd_port *port, uint16_t queue)
+{
+	struct rte_eth_rxq_info info = { .rx_buf_size = 0 };
+
+	if (rte_eth_rx_queue_info_get(port->port_id, queue, &info) != 0 || info.rx_buf_size == 0 ||
+		info.rx_buf_size >= port->rx_buffer)
+		return 0;
+	PMD_LOG(ERR, "%s: rx_buffer = %u; %s makes it %u; allowed are sizes that it can do",
+		port->name, port->rx_buffer, port->device, info.rx_buf_size);
+	return -EINVAL;
+}
+
 static int setup_rx_queue(
 	struct pmd_port *port, uint16_t queue, const struct rte_eth_dev_info *info)
 {
 	struct rte_eth_rxconf conf = info->default_rxconf;
-	uint32_t buf_size = RTE_MAX((uint32_t)RTE_MBUF_DEFAULT_DATAROOM,
-		RTE_ALIGN_CEIL(port->max_frame + RTE_ETHER_CRC_LEN, BUF_GRANULE));
 	char name[RTE_MEMPOOL_NAMESIZE];
 	int ret;
 
@@ -113,7 +132,7 @@ static int setup_rx_queue(
 	conf.rx_drop_en = 1; /* a slow container must not stall its neighbours' queues */
 	snprintf(name, sizeof(name), "rx_%u_%u", port->port_id, queue);
 	port->queues[queue].pool =
-		pmd_rxpool_create(name, port->rx_desc, buf_size, port->socket_id);
+		pmd_rxpool_create(name, port->rx_desc, port->rx_buffer, port->socket_id);
 	if (port->queues[queue].pool == NULL) {
 		ret = -errno;
 		PMD_LOG(ERR, "%s: no memory for the buffers of Rx queue %u (%u descriptors): %s",
@@ -124,9 +143,9 @@ static int setup_rx_queue(
 		port->queues[queue].pool->headers.mp);
 	if (ret < 0)
 		PMD_LOG(ERR, "%s: %s refuses Rx queue %u (%u descriptors, %u byte buffers): %s",
-			port->name, port->device, queue, port->rx_desc, buf_size,
+			port->name, port->device, queue, port->rx_desc, port->rx_buffer,
 			rte_strerror(-ret));
-	return ret;
+	return ret < 0 ? ret : check_buffer(port, queue);
 }
 
 static int setup_tx_queue(
@@ -236,6 +255,7 @@ int pmd_port_open(const struct pmd_port_conf *conf, struct pmd_port **out)
 	port->rx_desc = conf->rx_desc;
 	port->tx_desc = conf->tx_desc;
 	port->max_frame = conf->mtu + FRAME_OVERHEAD;
+	port->rx_buffer = choose_buffer(port, conf->rx_buffer);
 
 	ret = probe(port);
 	if (ret < 0) {

@@ -30,6 +30,7 @@ struct pmd_port_conf {
 	uint16_t mtu;
 	uint16_t rx_desc;
 	uint16_t tx_desc;
+	uint16_t rx_buffer; /* 0: 2048, or what the MTU needs */
 };
 
 struct pmd_queue {
@@ -55,6 +56,7 @@ struct pmd_port {
 	uint16_t tx_desc;
 	uint16_t mtu;
 	uint32_t max_frame; /* bytes, two VLAN tags included, without checksum */
+	uint32_t rx_buffer; /* frame bytes that fit into a receive buffer */
 	int socket_id;
 	char driver_name[64];
 	const struct pmd_driver *driver; /* NULL: not on the allow-list */

@@ -99,6 +99,7 @@ unsigned int sw_setup_ports(struct switch_ctx *sw)
 			.nb_queues = p->queues,
 			.mtu = p->mtu,
 			.rx_desc = p->rx_desc,
+			.rx_buffer = p->rx_buffer,
 			.tx_desc = p->tx_desc,
 		};
 		struct pmd_port *port;

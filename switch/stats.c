@@ -203,6 +203,7 @@ static void make_port(struct pmd_port *port, struct sw_doc *doc)
 	add_number(doc, "stops_single_queues", port->stops_queues);
 	add_number(doc, "stuck", port->stuck);
 	add_number(doc, "rx_desc", port->rx_desc);
+	add_number(doc, "rx_buffer", port->rx_buffer);
 	add_number(doc, "tx_desc", port->tx_desc);
 	add_number(doc, "mtu", port->mtu);
 	add_number(doc, "link_up", port->link_up);

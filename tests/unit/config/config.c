@@ -164,6 +164,7 @@ static void test_values(void)
 			    "port p|queues|2\n"
 			    "port p|mtu|1500\n"
 			    "port p|rx_desc|128\n"
+			    "port p|rx_buffer|0\n"
 			    "port p|tx_desc|128\n"
 			    "container c|socket|@/c\n"
 			    "container c|socket_mode|server\n"

@@ -18,6 +18,21 @@ static void test_duplicate_device(void)
 		"allowed one of its own\n");
 }
 
+static void test_rx_buffer(void)
+{
+	struct cfg *cfg = good(PORT "rx_buffer = 1514\n");
+
+	CU_ASSERT_EQUAL(cfg->ports[0].rx_buffer, 1514);
+	cfg_free(cfg);
+	bad(PORT "rx_buffer = 1513\n",
+		"3: [port p] rx_buffer: found 1513; allowed 0, or 1514 and more "
+		"(its mtu = 1500, and an Ethernet header)\n");
+	/* Either order; and the larger MTU is what counts. */
+	bad(PORT "rx_buffer = 2048\nmtu = 9000\n",
+		"3: [port p] rx_buffer: found 2048; allowed 0, or 9014 and more "
+		"(its mtu = 9000, and an Ethernet header)\n");
+}
+
 static void test_duplicate_socket(void)
 {
 	char link[96];
@@ -158,6 +173,7 @@ static void test_unknown_counts(void)
 
 static const struct unit_test tests[] = {
 	{ "duplicate device", test_duplicate_device },
+	{ "rx_buffer: holds a whole frame", test_rx_buffer },
 	{ "duplicate socket", test_duplicate_socket },
 	{ "socket directory", test_directory },
 	{ "what stands at the socket's path", test_socket_place },
