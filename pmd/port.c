@@ -73,6 +73,7 @@ static int configure(struct pmd_port *port, struct rte_eth_dev_info *info)
 		conf.rx_adv_conf.rss_conf.rss_hf = wanted & info->flow_type_rss_offloads;
 		if (conf.rx_adv_conf.rss_conf.rss_hf != 0)
 			conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+		port->reta_size = info->reta_size;
 	}
 	/*
 	 * No offloads: none that edits received frames may run on a mapped queue, and FAST_FREE

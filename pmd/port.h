@@ -46,6 +46,8 @@ struct pmd_dma {
 	unsigned int refs; /* ring pairs */
 };
 
+#define PMD_RETA_GROUPS (RTE_ETH_RSS_RETA_SIZE_512 / RTE_ETH_RETA_GROUP_SIZE)
+
 struct pmd_port {
 	char name[32];
 	char device[256];
@@ -67,6 +69,8 @@ struct pmd_port {
 	bool link_up;
 	struct rte_mempool *tx_pool;
 	struct pmd_queue *queues;
+	uint16_t reta_size; /* entries of the NIC's RSS table; 0: none, or one queue */
+	struct rte_eth_rss_reta_entry64 reta[PMD_RETA_GROUPS]; /* as last set: rss.h */
 	unsigned int nb_dma;
 	struct pmd_dma *dma;
 };

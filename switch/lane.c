@@ -7,6 +7,7 @@
 
 #include <rte_cycles.h>
 
+#include "pmd/rss.h"
 #include "switch/lane_swap.h"
 #include "switch/plan.h"
 #include "switch/switch.h"
@@ -100,6 +101,30 @@ static int get_pairs(struct sw_lane *const *lanes, unsigned int nb, struct sw_la
 	return nb_ready;
 }
 
+/*
+ * A container may start fewer ring pairs than it is offered: flows then go to the queues of those.
+ * Not where a port has several containers: what is one's must not go to another. Nor during a pause,
+ * which is short.
+ */
+static void spread_flows(const struct switch_ctx *sw, const struct sw_container *c)
+{
+	struct pmd_port *port = c->lanes[0]->port;
+	uint16_t queues[CFG_MAX_PAIRS], all[CFG_MAX_PAIRS], nb = 0;
+
+	for (unsigned int i = 0; i < sw->nb_lanes; i++)
+		if (sw->lanes[i]->port == port && sw->lanes[i]->container != c)
+			return;
+	for (uint16_t i = 0; i < c->nb_lanes; i++) {
+		all[i] = c->lanes[i]->queue;
+		if (c->lanes[i]->state != SW_LANE_DRAIN)
+			queues[nb++] = c->lanes[i]->queue;
+	}
+	if (nb > 0)
+		pmd_rss_spread(port, queues, nb);
+	else
+		pmd_rss_spread(port, all, c->nb_lanes);
+}
+
 /* The lane is what its backings say. */
 static void put_to_work(struct sw_lane *lane)
 {
@@ -166,6 +191,7 @@ int sw_lanes_start(
 		return -EIO;
 	if (disturbs)
 		suspend_siblings(sw, lanes[0]->port, false);
+	spread_flows(sw, lanes[0]->container);
 	/* Nobody waits for what the old plans named: this only adds. */
 	return sw_plans_publish(sw, false) == 0 ? 0 : -EIO;
 }
@@ -275,8 +301,10 @@ void sw_lanes_drain(struct switch_ctx *sw, struct sw_lane *const *lanes, unsigne
 		lanes[i]->state = SW_LANE_DRAIN;
 		changed = true;
 	}
-	if (changed)
-		sw_plans_publish(sw, false);
+	if (!changed)
+		return;
+	spread_flows(sw, lanes[0]->container);
+	sw_plans_publish(sw, false);
 }
 
 /* Why a mapped queue cannot go on, or NULL. */
