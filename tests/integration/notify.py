@@ -1,15 +1,18 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
 """A container that sleeps is woken, and one that polls is left alone: flags and EVENT_IDX, both directions."""
+import json
 import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'lib'))
+import rig
 import vhost_user
 import wire
-from rig import Daemon, Netns, one_container, wait_for
+from rig import Daemon, Netns, Process, one_container, wait_for
 from tap import Tap
 
+PEER = os.path.join(rig.ROOT, 'build/tests/peer-rx-interrupts')
 ROUNDS = 300
 
 
@@ -57,6 +60,24 @@ def notifications(t, net, mapping, features, kind):
         t.ok(after - before <= 1, f'{name}: a receiver that polls is not called', f'{after - before} calls')
 
 
+def real_driver(t, net, mapping, vdev):
+    name = f'Rx interrupts of virtio-user{vdev and f", {vdev}"}, mapping = {mapping}'
+    with Daemon(one_container(net, mapping=mapping)) as d, Process(
+            [PEER, '--no-huge', '-m', 128, '--no-shconf', '--no-telemetry', '--no-pci', '--file-prefix', d.instance,
+             '--lcores', '0@0', f'--vdev=net_virtio_user0,path={d.dir}/web0.sock{vdev and "," + vdev}']) as peer:
+        peer.wait_output('^ready$', 20)
+        wait_for(lambda: container(d)['rx_mode'] in ('mapped', 'copied'), 10, 'the ring to work')
+        # With pauses around the time that it takes to fall asleep.
+        r = wire.echo_compare(net.peer, [100], count=ROUNDS, window=1, rate=2000, netns=net.name)
+        t.ok(r['ok'], f'{name}: {ROUNDS} single packets, each one wakes the container', f'{r}\n{container(d)}')
+        calls = container(d)['rx_notifications']
+        peer.end_input()
+        peer.wait()
+        found = json.loads(peer.output.splitlines()[-1])
+        t.ok(found['packets'] == ROUNDS and ROUNDS / 4 < found['sleeps'] <= calls + 1, f'{name}: it did sleep',
+             f'{found}, {calls} calls')
+
+
 def odd_call_fds(t, net):
     """A call descriptor that is no eventfd, or a full one, must not stop the worker."""
     with Daemon(one_container(net)) as d, vhost_user.Frontend(d.dir + '/web0.sock') as fe, \
@@ -86,5 +107,7 @@ with Tap() as t, Netns('vft-notify', host='vft-n0') as net:
     for mapping in ('auto', 'off'):
         t.run(notifications, t, net, mapping, vhost_user.DEFAULT_FEATURES, 'flags', name='flags')
         t.run(notifications, t, net, mapping, vhost_user.DEFAULT_FEATURES | vhost_user.EVENT_IDX, 'EVENT_IDX', name='EVENT_IDX')
+        for vdev in ('', 'mrg_rxbuf=0,in_order=1', 'in_order=0'):
+            t.run(real_driver, t, net, mapping, vdev, name='Rx interrupts')
     t.run(odd_call_fds, t, net)
 sys.exit(t.status)

@@ -195,6 +195,12 @@ class Process:
         """To its stdin."""
         os.write(self._in, text.encode())
 
+    def end_input(self):
+        """Close its stdin (without tty)."""
+        assert not self.tty
+        os.close(self._in)
+        self._in = -1
+
     def wait_output(self, pattern, limit=10, start=0):
         """Wait until `pattern` (regular expression, multi-line) is in the output from offset `start` on; the match.
         Fails at once if the program ends without."""
