@@ -1,0 +1,111 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""A million single packets to containers that sleep: no wake-up is lost, whenever the container armed its ring."""
+import json
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'lib'))
+import rig
+import vhost_user
+import wire
+from rig import Daemon, Netns, wait_for
+from tap import Tap
+
+PEER = os.path.join(rig.ROOT, 'build/tests/peer-wakeups')
+WORKER_CPU = 1
+BUF_SIZE = 2304  # wakeups.c
+
+# What a container negotiates: the kind of ring for the peer, and features.
+RINGS = {
+    'flags': ('split', vhost_user.DEFAULT_FEATURES),
+    'EVENT_IDX': ('split', vhost_user.DEFAULT_FEATURES | vhost_user.EVENT_IDX),
+}
+# Where packets come from: device, mode of the container's rings.
+PORTS = {
+    'wire': ('net_af_packet0,iface={host}', 'mapped'),  # a veth
+    'loop': ('net_ring0', 'copied'),                    # what the container sends comes back
+    'null': ('net_null0,no-rx=1', 'copied'),            # nowhere, and what it sends is gone
+}
+# ring, port, the ring it sleeps on, order of arming and sending (see wakeups.c), packets
+VARIANTS = [(ring, *rest) for ring in RINGS for rest in (
+    ('wire', 'rx', 'armed', 50000),
+    ('wire', 'rx', 'race', 150000),
+    ('loop', 'rx', 'armed', 50000),
+    ('loop', 'rx', 'race', 150000),
+    ('null', 'tx', 'race', 100000),
+)]
+
+
+def arguments(fe, kind, wake, order, count, wire_fd):
+    """The peer's command line, and the descriptors that it inherits."""
+    region = fe.mem.regions[0]
+    value = {'mem_fd': region.fd, 'mem_size': region.size, 'mem_gpa': region.gpa,
+             'event_idx': int(bool(fe.features & vhost_user.EVENT_IDX)), 'num': fe.rx[0].num}
+    for name, ring in (('rx', fe.rx[0]), ('tx', fe.tx[0])):
+        bufs = fe.mem.alloc(ring.num * BUF_SIZE)
+        for part, at in (('desc', ring.desc), ('avail', ring.avail), ('used', ring.used), ('bufs', bufs)):
+            value[f'{name}_{part}'] = at - region.gpa
+        value[f'{name}_call_fd'] = ring.call_fd
+    value.update(wire_fd=wire_fd, count=count)
+    fds = [region.fd, fe.rx[0].call_fd, fe.tx[0].call_fd] + ([wire_fd] if wire_fd else [])
+    return [PEER, kind, order, wake, *(f'{k}={v}' for k, v in value.items())], fds
+
+
+def run_peer(argv, fds, mapped):
+    """What it found, or what it says is wrong."""
+    with subprocess.Popen(['setpriv', '--pdeathsig', 'KILL', '--', *argv], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, pass_fds=fds) as p:
+        try:
+            if p.stdout.readline() != 'ready\n':
+                raise RuntimeError(f'{argv}: {p.stderr.read()}')
+            mapped()
+            out, err = p.communicate('x', timeout=120)
+        finally:
+            p.kill()
+    return p.returncode, json.loads(out), err
+
+
+def wakeups(t, net, d, ring, port, wake, order, count):
+    name = f'{ring}, {port}, {wake}, {order}'
+    kind, features = RINGS[ring]
+    mode = PORTS[port][1]
+    with vhost_user.Frontend(f'{d.dir}/{port}.sock') as fe, wire.Wire(net.peer, net.name) as w:
+        def container():
+            return d.telemetry(f'/vfring/containers,{port}')
+
+        w.sock.setblocking(True)
+        fe.start(features)
+        argv, fds = arguments(fe, kind, wake, order, count, w.sock.fileno() if port == 'wire' else 0)
+        before = container()[f'{wake}_notifications']
+        code, r, err = run_peer(argv, fds, lambda: wait_for(lambda: container()['rx_mode'] == mode, 10, f'it to be {mode}'))
+        calls = container()[f'{wake}_notifications'] - before
+        t.diag(f'{name}: {r["received"]} in {r["seconds"]} s, {r["slept"]} sleeps, {r["spurious"]} of them for nothing; '
+               f'there at once {r["seen_at_once"]}, there when armed {r["seen_armed"]}')
+        t.ok(code == 0 and r['received'] == count, f'{name}: {count} single packets, no wake-up lost',
+             f'{err}\n{r}\n{container()}')
+        if order == 'armed':
+            t.ok(r['slept'] - r['spurious'] == calls == count, f'{name}: one call for each', f'{calls} calls\n{r}')
+        else:
+            # Else it was no race.
+            t.ok(min(r['slept'], r['seen_at_once'] + r['seen_armed']) > count / 50,
+                 f'{name}: the container slept, and did not have to', f'{r}')
+
+
+def config(net):
+    c = {'switch': {'workers': WORKER_CPU, 'hugepages': 'off', 'memory': 128}}
+    for port, (device, mode) in PORTS.items():
+        c[f'port {port}'] = {'device': device.format(host=net.host)}
+        c[f'container {port}'] = {'socket': f'{{dir}}/{port}.sock', 'port': port,
+                                  'mapping': 'auto' if mode == 'mapped' else 'off'}
+    return c
+
+
+with Tap() as t, Netns('vft-wakeups', host='vft-u0') as net:
+    if os.cpu_count() > 1:
+        os.sched_setaffinity(0, os.sched_getaffinity(0) - {WORKER_CPU})
+    with Daemon(config(net)) as d:
+        for v in VARIANTS:
+            t.run(wakeups, t, net, d, *v, name=', '.join(map(str, v)))
+sys.exit(t.status)
