@@ -120,15 +120,20 @@ static const char *kind_command(const char *kind)
 	return NULL;
 }
 
-static int cmd_list(int fd, const char *kind)
+/* The command line, checked. */
+struct command {
+	int (*run)(int fd, const struct command *c);
+	const char *kind; /* as the user says it */
+	const char *path; /* as telemetry does */
+	const char *name;
+	double watch; /* seconds; 0: once */
+};
+
+static int cmd_list(int fd, const struct command *c)
 {
-	const char *command = kind_command(kind);
-	json_t *names, *name;
+	json_t *names = ask(fd, c->path, NULL), *name;
 	size_t i;
 
-	if (command == NULL)
-		return 2;
-	names = ask(fd, command, NULL);
 	if (names == NULL)
 		return 1;
 	json_array_foreach (names, i, name)
@@ -137,16 +142,13 @@ static int cmd_list(int fd, const char *kind)
 	return 0;
 }
 
-static int cmd_stats(int fd, const char *kind, const char *name)
+static int cmd_stats(int fd, const struct command *c)
 {
-	const char *command = kind_command(kind), *key;
-	json_t *doc, *value;
+	json_t *doc = ask(fd, c->path, c->name), *value;
+	const char *key;
 
-	if (command == NULL)
-		return 2;
-	doc = ask(fd, command, name);
 	if (!json_is_object(doc)) {
-		fprintf(stderr, "vfringctl: no '%s' among the %s\n", name, kind);
+		fprintf(stderr, "vfringctl: no '%s' among the %s\n", c->name, c->kind);
 		json_decref(doc);
 		return 1;
 	}
@@ -245,8 +247,9 @@ static void on_stop(int sig)
 	stopped = 1;
 }
 
-static int cmd_show(int fd, double watch)
+static int cmd_show(int fd, const struct command *c)
 {
+	double watch = c->watch;
 	static struct seen seen[MAX_QUEUES];
 	struct sigaction sa = { .sa_handler = on_stop };
 	double then;
@@ -273,28 +276,54 @@ static int cmd_show(int fd, double watch)
 	return 0;
 }
 
-static int run(int fd, int argc, char **argv)
+static bool parse_watch(const char *text, double *seconds)
 {
-	if (strcmp(argv[0], "show") == 0 && argc == 1)
-		return cmd_show(fd, 0);
-	if (strcmp(argv[0], "show") == 0 && argc <= 3 && strcmp(argv[1], "--watch") == 0) {
-		char *end = NULL;
-		double seconds = argc == 3 ? strtod(argv[2], &end) : 1;
+	char *end = NULL;
 
-		if ((end != NULL && *end != '\0') || !(seconds >= 0.1 && seconds <= 3600)) {
-			fprintf(stderr, "vfringctl: --watch takes 0.1 to 3600 seconds\n");
-			return 2;
+	*seconds = text != NULL ? strtod(text, &end) : 1;
+	if ((end == NULL || *end == '\0') && *seconds >= 0.1 && *seconds <= 3600)
+		return true;
+	fprintf(stderr, "vfringctl: --watch takes 0.1 to 3600 seconds\n");
+	return false;
+}
+
+/* Needs no daemon. False with a message. argv ends with NULL. */
+static bool parse(int argc, char **argv, struct command *c)
+{
+	int nb = 1; /* arguments that have a meaning */
+
+	*c = (struct command){ .kind = "containers" };
+	if (strcmp(argv[0], "show") == 0) {
+		c->run = cmd_show;
+		if (argc > 1 && strcmp(argv[1], "--watch") == 0) {
+			nb = argc > 2 ? 3 : 2;
+			if (!parse_watch(argv[2], &c->watch))
+				return false;
 		}
-		return cmd_show(fd, seconds);
+	} else if (strcmp(argv[0], "list") == 0 || strcmp(argv[0], "stats") == 0) {
+		c->run = argv[0][0] == 'l' ? cmd_list : cmd_stats;
+		if (c->run == cmd_list || argc > 2)
+			c->kind = argv[nb++];
+		if (c->run == cmd_stats)
+			c->name = argv[nb++];
+		if (nb > argc) {
+			fprintf(stderr, "vfringctl: %s what?\n", argv[0]);
+			usage(stderr);
+			return false;
+		}
+		c->path = kind_command(c->kind);
+		if (c->path == NULL)
+			return false;
+	} else {
+		nb = 0;
 	}
-	if (strcmp(argv[0], "list") == 0 && argc == 2)
-		return cmd_list(fd, argv[1]);
-	if (strcmp(argv[0], "stats") == 0 && argc == 2)
-		return cmd_stats(fd, "containers", argv[1]);
-	if (strcmp(argv[0], "stats") == 0 && argc == 3)
-		return cmd_stats(fd, argv[1], argv[2]);
-	usage(stderr);
-	return 2;
+	if (argc > nb) {
+		fprintf(stderr, "vfringctl: %s '%s'\n",
+			nb > 0 ? "unexpected argument" : "unknown command", argv[nb]);
+		usage(stderr);
+		return false;
+	}
+	return true;
 }
 
 int main(int argc, char **argv)
@@ -305,6 +334,7 @@ int main(int argc, char **argv)
 		{ NULL, 0, NULL, 0 },
 	};
 	const char *instance = "vfring";
+	struct command command;
 	int opt, fd, ret;
 
 	/* "+": options end at the command, whose own follow it */
@@ -325,10 +355,12 @@ int main(int argc, char **argv)
 		usage(stderr);
 		return 2;
 	}
+	if (!parse(argc - optind, argv + optind, &command))
+		return 2;
 	fd = connect_to(instance);
 	if (fd < 0)
 		return 1;
-	ret = hello(fd) == 0 ? run(fd, argc - optind, argv + optind) : 1;
+	ret = hello(fd) == 0 ? command.run(fd, &command) : 1;
 	close(fd);
 	return ret;
 }

@@ -90,6 +90,28 @@ def check_is_static(t, d):
         t.ok(code == 2 and 'usage' in err, f'{argv[0]}: usage, exit 2', err)
 
 
+# vfringctl's arguments, and what must be said about them
+BAD_COMMANDS = [
+    (('show', 'extra'), "unexpected argument 'extra'"),
+    (('show', '--watch', '1', 'extra'), "unexpected argument 'extra'"),
+    (('show', '--watch', 'x'), '--watch takes'),
+    (('list',), 'list what?'),
+    (('list', 'nope'), "unknown kind 'nope'"),
+    (('list', 'queues', 'extra'), "unexpected argument 'extra'"),
+    (('stats',), 'stats what?'),
+    (('stats', 'nope', 'web0'), "unknown kind 'nope'"),
+    (('stats', 'ports', 'wire0', 'extra'), "unexpected argument 'extra'"),
+    (('lsit',), "unknown command 'lsit'"),
+]
+
+
+def bad_commands(t):
+    for argv, want in BAD_COMMANDS:
+        code, out, err = run(VFRINGCTL, '-i', 'nobody', *argv)
+        t.ok(code == 2 and want in err and 'no daemon' not in err,
+             f'vfringctl {" ".join(argv)}: refused, with a daemon or without', f'exit {code}\n{out}{err}')
+
+
 def start_up_errors(t, d):
     two = GOOD + '[port wire1]\ndevice = net_af_packet1,iface=does-not-exist-either\n'
     code, out, err = run(rig.VFRINGD, '-c', write(d, two, device='net_af_packet0,iface=does-not-exist'))
@@ -171,6 +193,7 @@ def life(t, net):
 with Tap() as t, tempfile.TemporaryDirectory(prefix='vfring-test-') as d, Netns('vft-daemon', host='vft-d0') as net:
     t.run(bad_files, t, d)
     t.run(check_is_static, t, d)
+    t.run(bad_commands, t)
     t.run(start_up_errors, t, d)
     t.run(life, t, net)
 sys.exit(t.status)
