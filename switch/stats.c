@@ -293,8 +293,9 @@ static uint64_t drops(const struct sw_lane *lane)
 
 void sw_stats_log(struct switch_ctx *sw)
 {
-	SW_LOG(NOTICE, "%-20s %-16s %-7s %12s %12s %12s %12s %10s  %s", "queue", "container",
-		"state", "rx", "rx mapped", "rx copied", "tx", "drops", "why copied");
+	SW_LOG(NOTICE, "%-20s %-16s %-7s %-7s %12s %12s %12s %12s %10s  %s", "queue", "container",
+		"rx", "tx", "rx mapped", "rx copied", "tx mapped", "tx copied", "drops",
+		"why rx is copied");
 	for (unsigned int i = 0; i < sw->nb_lanes; i++) {
 		const struct sw_lane *lane = sw->lanes[i];
 		const struct sw_lane_stats *s = &lane->stats;
@@ -302,10 +303,11 @@ void sw_stats_log(struct switch_ctx *sw)
 
 		queue_name(lane, name);
 		SW_LOG(NOTICE,
-			"%-20s %-16s %-7s %12" PRIu64 " %12" PRIu64 " %12" PRIu64 " %12" PRIu64
+			"%-20s %-16s %-7s %-7s %12" PRIu64 " %12" PRIu64 " %12" PRIu64 " %12" PRIu64
 			" %10" PRIu64 "  %s",
 			name, lane->container ? lane->container->conf->name : "-",
-			sw_lane_state_str(lane->state), s->rx.packets, s->rx.mapped, s->rx_copied,
-			s->tx_packets, drops(lane), lane->why_copied ? lane->why_copied : "");
+			sw_lane_state_str(lane->state), tx_mode(lane), s->rx.mapped, s->rx_copied,
+			s->tx_mapped, s->tx_copied, drops(lane),
+			lane->why_copied ? lane->why_copied : "");
 	}
 }

@@ -191,19 +191,30 @@ struct seen {
 	uint64_t rx, tx;
 };
 
+static void print_why(const char *rx, const char *tx)
+{
+	if (strcmp(rx, tx) == 0)
+		printf("%s\n", rx);
+	else
+		printf("%s%s%s%s%s\n", *rx ? "rx: " : "", rx, *rx && *tx ? "; " : "",
+			*tx ? "tx: " : "", tx);
+}
+
 static void print_queue(const json_t *doc, struct seen *seen, double seconds)
 {
 	struct seen now = { number(doc, "rx_packets"), number(doc, "tx_packets") };
 	const char *container = text(doc, "container");
 
-	printf("%-16s %-12s %-7s ", text(doc, "name"), *container ? container : "-",
-		text(doc, "state"));
+	printf("%-16s %-12s %-7s %-7s ", text(doc, "name"), *container ? container : "-",
+		text(doc, "state"), text(doc, "tx_mode"));
 	if (seconds > 0)
 		printf("%10.0f %10.0f ", (double)(now.rx - seen->rx) / seconds,
 			(double)(now.tx - seen->tx) / seconds);
-	printf("%12llu %12llu %12llu %9llu  %s\n", (unsigned long long)number(doc, "rx_mapped"),
-		(unsigned long long)number(doc, "rx_copied"), (unsigned long long)now.tx,
-		(unsigned long long)drops(doc), text(doc, "why_copied"));
+	printf("%12llu %12llu %12llu %12llu %9llu  ", (unsigned long long)number(doc, "rx_mapped"),
+		(unsigned long long)number(doc, "rx_copied"),
+		(unsigned long long)number(doc, "tx_mapped"),
+		(unsigned long long)number(doc, "tx_copied"), (unsigned long long)drops(doc));
+	print_why(text(doc, "why_copied"), text(doc, "why_tx_copied"));
 	*seen = now;
 }
 
@@ -214,10 +225,11 @@ static int print_table(int fd, struct seen *seen, double seconds)
 
 	if (names == NULL)
 		return 1;
-	printf("%-16s %-12s %-7s ", "queue", "container", "state");
+	printf("%-16s %-12s %-7s %-7s ", "queue", "container", "rx", "tx");
 	if (seconds > 0)
 		printf("%10s %10s ", "rx/s", "tx/s");
-	printf("%12s %12s %12s %9s  %s\n", "rx mapped", "rx copied", "tx", "drops", "why copied");
+	printf("%12s %12s %12s %12s %9s  %s\n", "rx mapped", "rx copied", "tx mapped", "tx copied",
+		"drops", "why copied");
 	json_array_foreach (names, i, name) {
 		json_t *doc = ask(fd, "/vfring/queues", json_string_value(name));
 
