@@ -8,6 +8,7 @@
 
 #include <rte_dev.h>
 #include <rte_errno.h>
+#include <rte_memory.h>
 
 #include "pmd/port.h"
 
@@ -19,27 +20,47 @@ static struct pmd_dma *find(struct pmd_port *port, const struct vh_mem *mem)
 	return NULL;
 }
 
+/*
+ * EAL wants to know of memory before a device may be told of it (a memory segment list each, of
+ * which there are 128). Only what it takes for a page must divide the region: 4 KiB always does.
+ */
+static int map_region(struct pmd_port *port, void *addr, size_t size)
+{
+	int err;
+
+	if (rte_extmem_register(addr, size, NULL, 0, RTE_PGSIZE_4K) < 0)
+		return -rte_errno;
+	if (rte_dev_dma_map(port->dev, addr, (uintptr_t)addr, size) == 0)
+		return 0;
+	err = rte_errno > 0 ? rte_errno : EIO;
+	rte_extmem_unregister(addr, size);
+	return -err;
+}
+
 static void unmap(struct pmd_port *port, const struct vh_mem *mem, uint32_t nb)
 {
-	while (nb-- > 0)
-		if (rte_dev_dma_unmap(port->dev, mem->map[nb], (uintptr_t)mem->map[nb],
-			    mem->map_size[nb]) < 0)
-			PMD_LOG(ERR, "%s: cannot unmap %zu MiB of container memory: %s", port->name,
-				mem->map_size[nb] >> 20, rte_strerror(rte_errno));
+	while (nb-- > 0) {
+		void *addr = mem->map[nb];
+		size_t size = mem->map_size[nb];
+
+		if (rte_dev_dma_unmap(port->dev, addr, (uintptr_t)addr, size) < 0 ||
+			rte_extmem_unregister(addr, size) < 0)
+			PMD_LOG(ERR, "%s: cannot unmap %zu KiB of container memory: %s", port->name,
+				size >> 10, rte_strerror(rte_errno));
+	}
 }
 
 static int map(struct pmd_port *port, const struct vh_mem *mem)
 {
 	for (uint32_t i = 0; i < mem->nb_regions; i++) {
-		if (rte_dev_dma_map(
-			    port->dev, mem->map[i], (uintptr_t)mem->map[i], mem->map_size[i]) == 0)
-			continue;
-		int err = rte_errno > 0 ? rte_errno : EIO;
+		int ret = map_region(port, mem->map[i], mem->map_size[i]);
 
-		PMD_LOG(ERR, "%s: cannot map %zu MiB of container memory for DMA: %s", port->name,
-			mem->map_size[i] >> 20, rte_strerror(err));
+		if (ret == 0)
+			continue;
+		PMD_LOG(ERR, "%s: cannot map %zu KiB of container memory for DMA: %s", port->name,
+			mem->map_size[i] >> 10, rte_strerror(-ret));
 		unmap(port, mem, i);
-		return -err;
+		return ret;
 	}
 	return 0;
 }
