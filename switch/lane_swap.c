@@ -60,7 +60,7 @@ static const char *rx_obstacle(struct sw_lane *lane)
 	if (lane->port->driver == NULL)
 		return "driver not on the list for mapping";
 	/* DESIGN, invariant 4: never more than half the ring on loan to the NIC. */
-	if (lane->pair.rx.mask + 1u < 2u * lane->port->rx_desc)
+	if (vh_ring_size(&lane->pair.rx) < 2u * lane->port->rx_desc)
 		return "ring has less than twice rx_desc entries";
 	fit = pmd_rxpool_try(lane->pool, &lane->pair.rx, sw_swap_wanted(lane));
 	lane->lacks_buffers = fit == VH_FIT_EMPTY;
@@ -81,7 +81,7 @@ static const char *tx_obstacle(const struct sw_lane *lane)
 		return lane->never_map_tx;
 	if (lane->port->driver == NULL)
 		return "driver not on the list for mapping";
-	if (lane->pair.tx.mask + 1u < 2u * lane->port->tx_desc)
+	if (vh_ring_size(&lane->pair.tx) < 2u * lane->port->tx_desc)
 		return "ring has less than twice tx_desc entries";
 	return NULL;
 }

@@ -28,7 +28,8 @@ int vh_split_start(struct vh_vring *vr, const struct vh_ring_setup *s, const cha
 			sizeof(struct vring_used) + s->size * sizeof(struct vring_used_elem) +
 				event),
 		.mem = s->mem,
-		.mask = s->size - 1,
+		.size = (uint16_t)s->size,
+		.mask = (uint16_t)(s->size - 1),
 		.hdr_len = mergeable || version_1 ? sizeof(struct virtio_net_hdr_mrg_rxbuf)
 						  : sizeof(struct virtio_net_hdr),
 		.callfd = s->callfd,

@@ -76,6 +76,7 @@ struct vh_vring {
 	const struct vring_avail *avail;
 	struct vring_used *used;
 	const struct vh_mem *mem;
+	uint16_t size; /* entries */
 	uint16_t mask; /* size - 1 */
 	uint16_t last_avail; /* position of the next buffer to take */
 	uint16_t last_used; /* position of the next buffer to complete */
@@ -92,6 +93,12 @@ struct vh_vring {
 } __rte_cache_aligned;
 
 _Static_assert(sizeof(struct vh_vring) == 64, "a ring's hot state is one cache line");
+
+/* Entries of a ring. */
+static inline uint16_t vh_ring_size(const struct vh_vring *vr)
+{
+	return vr->size;
+}
 
 /* A receive buffer, checked. */
 struct vh_rx_buf {
