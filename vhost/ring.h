@@ -7,55 +7,60 @@
 #ifndef VHOST_RING_H
 #define VHOST_RING_H
 
+#include "vhost/packed.h"
 #include "vhost/split.h"
 #include "vhost/split_copy.h"
 
 static __rte_always_inline uint16_t vh_ring_avail(
 	enum vh_ring_kind kind, struct vh_vring *vr, uint16_t want)
 {
-	(void)kind;
-	return vh_split_avail(vr, want);
+	return kind == VH_RING_PACKED ? vh_packed_avail(vr, want) : vh_split_avail(vr, want);
 }
 
 static __rte_always_inline enum vh_fit vh_ring_peek_rx(enum vh_ring_kind kind, struct vh_vring *vr,
 	uint16_t ahead, uint32_t need, struct vh_rx_buf *buf)
 {
-	(void)kind;
-	return vh_split_peek_rx(vr, ahead, need, buf);
+	return kind == VH_RING_PACKED ? vh_packed_peek_rx(vr, ahead, need, buf)
+				      : vh_split_peek_rx(vr, ahead, need, buf);
 }
 
 static __rte_always_inline enum vh_fit vh_ring_peek_tx(
 	enum vh_ring_kind kind, struct vh_vring *vr, uint32_t min_len, struct vh_tx_buf *buf)
 {
-	(void)kind;
-	return vh_split_peek_tx(vr, min_len, buf);
+	return kind == VH_RING_PACKED ? vh_packed_peek_tx(vr, min_len, buf)
+				      : vh_split_peek_tx(vr, min_len, buf);
 }
 
 static __rte_always_inline void vh_ring_take(
 	enum vh_ring_kind kind, struct vh_vring *vr, uint16_t entries)
 {
-	(void)kind;
-	vh_split_take(vr, entries);
+	if (kind == VH_RING_PACKED)
+		vh_packed_take(vr, entries);
+	else
+		vh_split_take(vr, entries);
 }
 
 static __rte_always_inline void vh_ring_untake(
 	enum vh_ring_kind kind, struct vh_vring *vr, uint16_t entries)
 {
-	(void)kind;
-	vh_split_untake(vr, entries);
+	if (kind == VH_RING_PACKED)
+		vh_packed_untake(vr, entries);
+	else
+		vh_split_untake(vr, entries);
 }
 
 static __rte_always_inline void vh_ring_put_used(
 	enum vh_ring_kind kind, struct vh_vring *vr, struct vh_taken taken, uint32_t len)
 {
-	(void)kind;
-	vh_split_put_used(vr, taken, len);
+	if (kind == VH_RING_PACKED)
+		vh_packed_put_used(vr, taken, len);
+	else
+		vh_split_put_used(vr, taken, len);
 }
 
 static __rte_always_inline bool vh_ring_flush(enum vh_ring_kind kind, struct vh_vring *vr)
 {
-	(void)kind;
-	return vh_split_flush(vr);
+	return kind == VH_RING_PACKED ? vh_packed_flush(vr) : vh_split_flush(vr);
 }
 
 static __rte_always_inline int vh_ring_copy_rx(

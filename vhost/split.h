@@ -242,8 +242,4 @@ static inline int vh_split_walk_next(
 	return 1;
 }
 
-/* vh_ring_start(), vh_ring_settle() for this kind. Control thread. */
-int vh_split_start(struct vh_vring *vr, const struct vh_ring_setup *setup, const char **why);
-uint16_t vh_split_settle(struct vh_vring *vr);
-
 #endif /* VHOST_SPLIT_H */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * One virtqueue as the thread that works on it sees it: what every kind of ring shares. The
- * per-packet functions are in split.h; ring.h offers them under one name with the kind as an
- * argument, a constant at every call: the choice is made once, when the ring starts, never per
- * packet.
+ * per-packet functions are in split.h and packed.h; ring.h offers them under one name with the kind
+ * as an argument, a constant at every call: the choice is made once, when the ring starts, never
+ * per packet.
  *
  *	avail		buffers that the container has offered
  *	peek_rx, peek_tx	copy and check a next buffer without taking it
@@ -34,14 +34,14 @@
 
 #include "vhost/mem.h"
 
-#define VH_RING_MAX_SIZE 32768 /* virtio 1.1, 2.6: Queue Size of a split ring */
+#define VH_RING_MAX_SIZE 32768 /* virtio 1.1, 2.6 and 2.7: both kinds */
 
 /* What a container did wrong with a ring. Any of these costs it the connection. */
 enum vh_fault {
 	VH_FAULT_NONE,
 	VH_FAULT_AVAIL_INDEX, /* more buffers offered than the ring has */
 	VH_FAULT_DESC_INDEX, /* descriptor number beyond the ring */
-	VH_FAULT_CHAIN, /* chain longer than the ring: a loop */
+	VH_FAULT_CHAIN, /* chain longer than the ring: a loop; or its end is not offered */
 	VH_FAULT_INDIRECT, /* indirect table: not negotiated, nested, odd size, with NEXT */
 	VH_FAULT_ADDRESS, /* buffer outside of the shared memory */
 	VH_FAULT_DIRECTION, /* readable where writable is due, or the reverse */
@@ -64,24 +64,48 @@ enum vh_fit {
 	VH_FIT_COUNT
 };
 
-enum vh_ring_kind { VH_RING_SPLIT, VH_RING_KINDS };
+enum vh_ring_kind { VH_RING_SPLIT, VH_RING_PACKED, VH_RING_KINDS };
 
-#define VH_RING_EVENT_IDX 0x1 /* VIRTIO_RING_F_EVENT_IDX */
-#define VH_RING_INDIRECT  0x2 /* VIRTIO_RING_F_INDIRECT_DESC */
-#define VH_RING_MERGEABLE 0x4 /* VIRTIO_NET_F_MRG_RXBUF */
+#define VH_RING_EVENT_IDX  0x1 /* VIRTIO_RING_F_EVENT_IDX */
+#define VH_RING_INDIRECT   0x2 /* VIRTIO_RING_F_INDIRECT_DESC */
+#define VH_RING_MERGEABLE  0x4 /* VIRTIO_NET_F_MRG_RXBUF */
+#define VH_RING_FIRST_CALL 0x8 /* nothing shown yet: the place of the last call is not known */
 
 struct vh_vring {
-	/* First cache line: read on every turn. */
-	const struct vring_desc *desc;
-	const struct vring_avail *avail;
-	struct vring_used *used;
+	/* Read on every turn. The container's memory, by kind. */
+	union {
+		const struct vring_desc *desc;
+		struct vring_packed_desc *packed;
+	};
+	union {
+		const struct vring_avail *avail;
+		const uint32_t *driver_event; /* off_wrap, flags << 16: read as one */
+	};
+	union {
+		struct vring_used *used;
+		struct vring_packed_desc_event *device_event;
+	};
 	const struct vh_mem *mem;
 	uint16_t size; /* entries */
-	uint16_t mask; /* size - 1 */
+	/* Split: positions count on through 16 bits. Packed: they are places, below size. */
 	uint16_t last_avail; /* position of the next buffer to take */
 	uint16_t last_used; /* position of the next buffer to complete */
-	uint16_t avail_seen; /* avail->idx as last read and checked */
-	uint16_t used_shown; /* used->idx as last written */
+	union {
+		struct { /* split */
+			uint16_t mask; /* size - 1 */
+			uint16_t avail_seen; /* avail->idx as last read and checked */
+			uint16_t used_shown; /* used->idx as last written */
+		};
+		struct { /* packed: entries, with out + known <= size and unshown <= out */
+			uint16_t known; /* from last_avail on, seen to be available */
+			uint16_t out; /* taken, and their completion not shown */
+			uint16_t unshown; /* of these, completed */
+			/* AVAIL and USED flags as they are in: */
+			uint16_t avail_flags; /* an available entry behind `known` */
+			uint16_t used_flags; /* a used entry at last_used */
+			uint16_t first_flags; /* all flags of the first unshown one: the flush's */
+		};
+	};
 	uint8_t hdr_len; /* virtio-net header: 12, or 10 on a legacy ring without MRG_RXBUF */
 	uint8_t flags; /* VH_RING_* */
 	uint32_t hint; /* last region hit */
@@ -188,9 +212,10 @@ const char *vh_fit_str(enum vh_fit fit);
 /* Where a ring lies, in librte_vhost's addresses, and what was negotiated for it. */
 struct vh_ring_setup {
 	uint64_t desc;
-	uint64_t avail;
-	uint64_t used;
+	uint64_t avail; /* packed: driver event suppression */
+	uint64_t used; /* packed: device event suppression */
 	uint32_t size;
+	uint16_t base; /* packed: place | wrap counter << 15, as librte_vhost has it */
 	uint64_t features; /* negotiated virtio features */
 	int callfd; /* not owned */
 	const struct vh_mem *mem;
@@ -200,7 +225,8 @@ struct vh_ring_setup {
  * Takes a ring over for work: checks size, alignment, that each part lies wholly inside one region,
  * and the indices, all again, whatever librte_vhost checked. The kind follows from the features.
  * A split ring starts at used->idx: entries are published in avail order, so it is the one index
- * that survives a crash of either side.
+ * that survives a crash of either side. A packed ring has no index in shared memory; it starts at
+ * the base.
  * Control thread. Returns 0, or -EINVAL with *why set to a static text; vr is then unchanged.
  */
 int vh_ring_start(struct vh_vring *vr, const struct vh_ring_setup *setup, const char **why);
@@ -212,5 +238,16 @@ int vh_ring_start(struct vh_vring *vr, const struct vh_ring_setup *setup, const 
  * Returns the base for both directions (rte_vhost_set_vring_base).
  */
 uint16_t vh_ring_settle(struct vh_vring *vr);
+
+/*
+ * By kind, what vh_ring_start() leaves to it: *vr has all that both kinds share, and is scratch
+ * space if this fails.
+ */
+int vh_split_start(struct vh_vring *vr, const struct vh_ring_setup *setup, const char **why);
+int vh_packed_start(struct vh_vring *vr, const struct vh_ring_setup *setup, const char **why);
+uint16_t vh_split_settle(struct vh_vring *vr);
+uint16_t vh_packed_settle(struct vh_vring *vr);
+bool vh_split_offers(const struct vh_vring *vr, uint16_t want);
+bool vh_packed_offers(const struct vh_vring *vr, uint16_t want);
 
 #endif /* VHOST_VRING_H */

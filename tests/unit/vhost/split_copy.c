@@ -90,8 +90,8 @@ static void start(struct fake_ring *f, uint32_t size, uint64_t features)
 
 static void expect_used(struct fake_ring *f, uint16_t n, uint32_t id, uint32_t len)
 {
-	CU_ASSERT_EQUAL(fake_used(f, (uint16_t)(65533 + n)).id, id);
-	CU_ASSERT_EQUAL(fake_used(f, (uint16_t)(65533 + n)).len, len);
+	CU_ASSERT_EQUAL(fake_used(f, n).id, id);
+	CU_ASSERT_EQUAL(fake_used(f, n).len, len);
 }
 
 static void expect_nothing_taken(struct fake_ring *f)
