@@ -42,7 +42,6 @@ int vh_packed_start(struct vh_vring *vr, const struct vh_ring_setup *s, const ch
 		return -EINVAL;
 	}
 	stand_at(vr, place, s->base & BASE_WRAP);
-	vr->flags |= VH_RING_FIRST_CALL;
 
 	/* We poll: no kicks. */
 	__atomic_store_n(
