@@ -166,11 +166,9 @@ static void test_long_lines(void)
 
 static void test_megabyte_line(void)
 {
-	size_t len = 1000000;
-	char *big = malloc(len + 64);
+	static char big[1000064];
+	size_t len = 1000000, n = strlen(PORT);
 
-	CU_ASSERT_PTR_NOT_NULL_FATAL(big);
-	size_t n = strlen(PORT);
 	memcpy(big, PORT, n);
 	memset(big + n, 'k', len);
 	memcpy(big + n + len, "\nfoo=1\n", 7);
@@ -189,7 +187,6 @@ static void test_megabyte_line(void)
 	big[n] = '#';
 	CU_ASSERT_EQUAL(load_bytes(big, n + len, &cfg), 0);
 	cfg_free(cfg);
-	free(big);
 }
 
 static void test_control_bytes(void)
