@@ -128,6 +128,7 @@ static int register_driver(struct vh_port *port)
 {
 	uint64_t protocol = (1ULL << PROTOCOL_F_MQ) | (1ULL << PROTOCOL_F_REPLY_ACK) |
 		(1ULL << PROTOCOL_F_STATUS);
+	uint64_t features = vh_port_features(port->nb_pairs), left = 0;
 
 	/*
 	 * Not RTE_VHOST_USER_ASYNC_COPY: it looks made for DMA, but drops features and maps for DMA
@@ -135,7 +136,12 @@ static int register_driver(struct vh_port *port)
 	 */
 	if (rte_vhost_driver_register(port->path, port->client ? RTE_VHOST_USER_CLIENT : 0) != 0)
 		return -ENOSPC;
-	if (rte_vhost_driver_set_features(port->path, vh_port_features(port->nb_pairs)) != 0 ||
+	/*
+	 * Not rte_vhost_driver_set_features(): whoever calls that is no network device, and starts
+	 * only once every ring that exists is enabled; a container may use fewer than it has.
+	 */
+	if (rte_vhost_driver_disable_features(port->path, ~features) != 0 ||
+		rte_vhost_driver_get_features(port->path, &left) != 0 || left != features ||
 		rte_vhost_driver_set_protocol_features(port->path, protocol) != 0 ||
 		rte_vhost_driver_callback_register(port->path, &vh_device_ops) != 0) {
 		rte_vhost_driver_unregister(port->path);
@@ -247,6 +253,7 @@ int vh_port_pair_start(struct vh_port *port, uint16_t pair, struct vh_pair *out,
 	pthread_mutex_lock(&port->lock);
 	conn = port->active;
 	if (port->closing || conn == NULL || conn->closed || !conn->running || conn->mem == NULL ||
+		(pair > 0 && !(conn->features & (1ULL << VIRTIO_NET_F_MQ))) ||
 		((conn->held | conn->live) & bit) || !conn->rings[VH_RX_RING(pair)].ready ||
 		!conn->rings[VH_TX_RING(pair)].ready)
 		goto unlock;

@@ -147,18 +147,18 @@ ATTACKS = [
     (rx_outside, 'buffer outside of shared memory'),
     (rx_wraps, 'buffer outside of shared memory'),
     (rx_read_only, 'buffer has the wrong direction'),
-    (rx_loop, 'descriptor chain too long or a loop'),
+    (rx_loop, 'descriptor chain too long, a loop, or without an end'),
     (tx_avail_jumps, 'avail index jumped'),
     (tx_id_beyond, 'descriptor number beyond the ring'),
     (tx_outside, 'buffer outside of shared memory'),
-    (tx_loop, 'descriptor chain too long or a loop'),
+    (tx_loop, 'descriptor chain too long, a loop, or without an end'),
     (tx_writable, 'buffer has the wrong direction'),
     (tx_no_header, 'no room for the virtio-net header'),
     (tx_indirect_nested, 'bad indirect descriptor'),
     (tx_indirect_odd, 'bad indirect descriptor'),
     (memory_shrinks, 'shared memory was shrunk'),
     (call_blocks, 'call eventfd blocks'),
-    (tx_zero_lengths, 'descriptor chain too long or a loop'),
+    (tx_zero_lengths, 'descriptor chain too long, a loop, or without an end'),
 ]
 
 

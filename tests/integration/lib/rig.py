@@ -30,9 +30,12 @@ import threading
 import time
 
 import wire
+from tap import Skip
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 VFRINGD = os.environ.get('VFRINGD', f'{ROOT}/build/switch/vfringd')
+# The simulated VF's driver; it is not built where DPDK's own headers cannot be had.
+SIMVF = os.environ.get('SIMVF', f'{ROOT}/build/pmd/simvf/librte_net_simvf.so')
 _number = itertools.count()
 
 
@@ -315,6 +318,14 @@ def one_container(net, **keys):
     }
 
 
+def load_simvf():
+    """The [switch] keys with which vfringd has net_simvf; Skip without it. By name: EAL refuses a path below a directory
+    that anybody may write to."""
+    if not os.path.exists(SIMVF):
+        raise Skip('net_simvf was not built')
+    return {'eal_args': f'-d {os.path.basename(SIMVF)}'}
+
+
 class Daemon(Process):
     """vfringd on a generated configuration.
 
@@ -332,6 +343,7 @@ class Daemon(Process):
         self.config, self.ready, self.limit = config, ready, limit
         self.file = f'{self.dir}/vfring.ini'
         self.instance = f'vft{os.getpid()}-{next(_number)}'
+        env = {'LD_LIBRARY_PATH': os.path.dirname(SIMVF), **(env or {})}
         super().__init__([*wrap, binary, '-c', self.file, *args], env=env)
 
     def start(self):
