@@ -292,7 +292,7 @@ static inline int vh_packed_walk_next(
 			return -1;
 	}
 	if (w->table != NULL) {
-		/* 2.7.7: entry after entry; neither NEXT, nor id, nor AVAIL and USED mean anything */
+		/* 2.7.7: entry after entry; NEXT, id, AVAIL and USED mean nothing */
 		d = vh_packed_load(w->table++);
 		w->done = --w->left == 0;
 		if (unlikely(d.flags & VRING_DESC_F_INDIRECT)) {

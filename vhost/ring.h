@@ -7,9 +7,9 @@
 #ifndef VHOST_RING_H
 #define VHOST_RING_H
 
+#include "vhost/copy.h"
 #include "vhost/packed.h"
 #include "vhost/split.h"
-#include "vhost/split_copy.h"
 
 static __rte_always_inline uint16_t vh_ring_avail(
 	enum vh_ring_kind kind, struct vh_vring *vr, uint16_t want)
@@ -66,15 +66,63 @@ static __rte_always_inline bool vh_ring_flush(enum vh_ring_kind kind, struct vh_
 static __rte_always_inline int vh_ring_copy_rx(
 	enum vh_ring_kind kind, struct vh_vring *vr, const struct rte_mbuf *m)
 {
-	(void)kind;
-	return vh_split_copy_rx(vr, m);
+	return kind == VH_RING_PACKED ? vh_packed_copy_rx(vr, m) : vh_split_copy_rx(vr, m);
 }
 
 static __rte_always_inline int vh_ring_copy_tx(enum vh_ring_kind kind, struct vh_vring *vr,
 	struct rte_mbuf *m, uint32_t min_len, uint32_t max_len, struct vh_taken *taken)
 {
-	(void)kind;
-	return vh_split_copy_tx(vr, m, min_len, max_len, taken);
+	return kind == VH_RING_PACKED ? vh_packed_copy_tx(vr, m, min_len, max_len, taken)
+				      : vh_split_copy_tx(vr, m, min_len, max_len, taken);
+}
+
+/*
+ * The walk along the descriptors of one buffer, for the paths that copy.
+ *
+ *	start	at the buffer `ahead` entries behind the next one, which is there; false: fault
+ *	next	1: *d is a data descriptor, of whose flags only WRITE is to be read; 0: there was
+ *		none left; -1: fault
+ *	open	whether `taken` is not known yet: to be, it has to be walked on
+ */
+struct vh_ring_walk {
+	union {
+		struct vh_split_walk split;
+		struct vh_packed_walk packed;
+	};
+};
+
+static __rte_always_inline bool vh_ring_walk_start(
+	enum vh_ring_kind kind, struct vh_vring *vr, struct vh_ring_walk *w, uint16_t ahead)
+{
+	uint16_t id;
+
+	if (kind == VH_RING_PACKED) {
+		vh_packed_walk_init(&w->packed, ahead);
+		return true;
+	}
+	if (unlikely(!vh_split_head(vr, vr->last_avail + ahead, &id)))
+		return false;
+	vh_split_walk_init(&w->split, vr, id);
+	return true;
+}
+
+static __rte_always_inline int vh_ring_walk_next(
+	enum vh_ring_kind kind, struct vh_vring *vr, struct vh_ring_walk *w, struct vring_desc *d)
+{
+	return kind == VH_RING_PACKED ? vh_packed_walk_next(vr, &w->packed, d)
+				      : vh_split_walk_next(vr, &w->split, d);
+}
+
+static __rte_always_inline bool vh_ring_walk_open(
+	enum vh_ring_kind kind, const struct vh_ring_walk *w)
+{
+	return kind == VH_RING_PACKED && vh_packed_walk_open(&w->packed);
+}
+
+static __rte_always_inline struct vh_taken vh_ring_walk_taken(
+	enum vh_ring_kind kind, const struct vh_ring_walk *w)
+{
+	return kind == VH_RING_PACKED ? w->packed.taken : w->split.taken;
 }
 
 #endif /* VHOST_RING_H */

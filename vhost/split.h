@@ -182,6 +182,7 @@ struct vh_split_walk {
 	uint16_t next;
 	bool indirect;
 	bool done;
+	struct vh_taken taken; /* what the buffer occupies */
 };
 
 static inline void vh_split_walk_init(
@@ -192,6 +193,7 @@ static inline void vh_split_walk_init(
 		.table_size = vr->mask + 1u,
 		.left = vr->mask + 1u,
 		.next = id,
+		.taken = { .id = id, .entries = 1 },
 	};
 }
 

@@ -5,7 +5,7 @@
  * without any check: containers can write anything.
  *
  * Tests of what does not depend on the kind of ring post and harvest with the functions of the last
- * part, and are built once for each kind (FAKE_KIND, tests/meson.build).
+ * part, and are built once for each kind (FAKE_PACKED, tests/meson.build).
  *
  * The regions adjoin each other in guest addresses but not in our mapping, so that a buffer which
  * crosses the border is legal and yet not contiguous. Above them nothing is shared.
@@ -30,9 +30,10 @@
 #include "vhost/mem.h"
 #include "vhost/ring.h"
 
-#ifndef FAKE_KIND
-#define FAKE_KIND VH_RING_SPLIT
+#ifndef FAKE_PACKED
+#define FAKE_PACKED 0
 #endif
+#define FAKE_KIND (FAKE_PACKED ? VH_RING_PACKED : VH_RING_SPLIT)
 
 #define FAKE_REGIONS     2
 #define FAKE_REGION_SIZE (4u << 20)
@@ -93,8 +94,8 @@ static inline int fake_memfd(uint64_t size)
 }
 
 /*
- * Container memory with a ring, not taken over yet. start: of a split ring both indices, of a packed
- * one the base (place | wrap << 15).
+ * Container memory with a ring, not taken over yet. start: of a split ring both indices, of a
+ * packed one the base (place | wrap << 15).
  */
 static inline void fake_ring_prepare(
 	struct fake_ring *f, uint32_t size, uint64_t features, uint16_t start)

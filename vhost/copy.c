@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "vhost/split_copy.h"
+/* `kind` is a constant in each instance at the end of the file. */
+#include "vhost/copy.h"
 
 #include <errno.h>
 #include <string.h>
@@ -9,7 +10,7 @@
 #include <rte_mbuf.h>
 #include <rte_memcpy.h>
 
-#include "vhost/split.h"
+#include "vhost/ring.h"
 
 /*
  * Pieces of one packet's buffers. A 9600-byte packet over the smallest buffers that a sane driver
@@ -58,34 +59,58 @@ static int add_chunks(struct vh_vring *vr, const struct vring_desc *d, struct ch
 	return 0;
 }
 
-/*
- * Collects one chain, all of whose descriptors must have the same direction. Stops early once
- * `enough` bytes are collected: what a packet does not need is not looked at.
- */
-static int collect_chain(
-	struct vh_vring *vr, uint16_t id, uint16_t direction, uint64_t enough, struct chunks *c)
+static bool too_many_descs(struct vh_vring *vr, struct chunks *c)
 {
-	struct vh_split_walk walk;
+	if (likely(++c->descs <= MAX_DESCS))
+		return false;
+	vh_ring_set_fault(vr, VH_FAULT_CHAIN);
+	return true;
+}
+
+/* To the end of a chain, of which no packet needs any more. False on a fault. */
+static bool finish_chain(
+	enum vh_ring_kind kind, struct vh_vring *vr, struct vh_ring_walk *walk, struct chunks *c)
+{
 	struct vring_desc d;
 	int more;
 
-	vh_split_walk_init(&walk, vr, id);
-	while (c->bytes < enough && (more = vh_split_walk_next(vr, &walk, &d)) != 0) {
-		if (unlikely(more < 0))
+	while ((more = vh_ring_walk_next(kind, vr, walk, &d)) > 0)
+		if (unlikely(too_many_descs(vr, c)))
+			return false;
+	return more == 0;
+}
+
+/*
+ * Collects one chain, all of whose descriptors must have the same direction. Stops early once
+ * `enough` bytes are collected: what a packet does not need is not looked at. *taken is set unless
+ * this returns -EPROTO.
+ */
+static __rte_always_inline int collect_chain(enum vh_ring_kind kind, struct vh_vring *vr,
+	uint16_t ahead, uint16_t direction, uint64_t enough, struct chunks *c,
+	struct vh_taken *taken)
+{
+	struct vh_ring_walk walk;
+	struct vring_desc d;
+	int more, ret = 0;
+
+	if (unlikely(!vh_ring_walk_start(kind, vr, &walk, ahead)))
+		return -EPROTO;
+	while (c->bytes < enough && ret == 0 &&
+		(more = vh_ring_walk_next(kind, vr, &walk, &d)) != 0) {
+		if (unlikely(more < 0 || too_many_descs(vr, c)))
 			return -EPROTO;
-		if (unlikely(++c->descs > MAX_DESCS)) {
-			vh_ring_set_fault(vr, VH_FAULT_CHAIN);
-			return -EPROTO;
-		}
 		if (unlikely((d.flags & VRING_DESC_F_WRITE) != direction)) {
 			vh_ring_set_fault(vr, VH_FAULT_DIRECTION);
 			return -EPROTO;
 		}
-		int ret = add_chunks(vr, &d, c);
-		if (unlikely(ret < 0))
+		ret = add_chunks(vr, &d, c);
+		if (unlikely(ret == -EPROTO))
 			return ret;
 	}
-	return 0;
+	if (unlikely(vh_ring_walk_open(kind, &walk)) && !finish_chain(kind, vr, &walk, c))
+		return -EPROTO;
+	*taken = vh_ring_walk_taken(kind, &walk);
+	return ret;
 }
 
 /* A place in a list of chunks. */
@@ -143,28 +168,28 @@ static void skip(struct cursor *cur, uint32_t len)
 /* The receive buffers of one packet: MRG_RXBUF may need several. */
 struct rx_bufs {
 	uint16_t nb;
-	uint16_t id[MAX_CHUNKS];
+	uint16_t entries; /* that they occupy */
+	struct vh_taken taken[MAX_CHUNKS];
 	uint32_t len[MAX_CHUNKS];
 	struct chunks chunks;
 };
 
-static int collect_rx(struct vh_vring *vr, uint64_t need, struct rx_bufs *b)
+static __rte_always_inline int collect_rx(
+	enum vh_ring_kind kind, struct vh_vring *vr, uint64_t need, struct rx_bufs *b)
 {
 	do {
+		uint64_t before = b->chunks.bytes;
+
 		if (unlikely(b->nb == MAX_CHUNKS))
 			return -EMSGSIZE;
-		if (vh_split_avail(vr, b->nb + 1) <= b->nb) {
+		if (vh_ring_avail(kind, vr, b->entries + 1) <= b->entries) {
 			if (unlikely(vh_ring_fault(vr) != VH_FAULT_NONE))
 				return -EPROTO;
 			/* More than the whole ring holds will never come. */
-			return b->nb > vr->mask ? -EMSGSIZE : -EAGAIN;
+			return b->entries >= vh_ring_size(vr) ? -EMSGSIZE : -EAGAIN;
 		}
-		uint16_t id;
-		if (unlikely(!vh_split_head(vr, vr->last_avail + b->nb, &id)))
-			return -EPROTO;
-
-		uint64_t before = b->chunks.bytes;
-		int ret = collect_chain(vr, id, VRING_DESC_F_WRITE, need, &b->chunks);
+		int ret = collect_chain(kind, vr, b->entries, VRING_DESC_F_WRITE, need, &b->chunks,
+			&b->taken[b->nb]);
 		if (unlikely(ret < 0))
 			return ret;
 		/* 5.1.6.3.1: at least the header fits into the first buffer */
@@ -172,25 +197,27 @@ static int collect_rx(struct vh_vring *vr, uint64_t need, struct rx_bufs *b)
 			vh_ring_set_fault(vr, VH_FAULT_HEADER);
 			return -EPROTO;
 		}
-		b->id[b->nb] = id;
 		b->len[b->nb] = (uint32_t)(RTE_MIN(b->chunks.bytes, need) - before);
+		b->entries += b->taken[b->nb].entries;
 		b->nb++;
 	} while (b->chunks.bytes < need && (vr->flags & VH_RING_MERGEABLE));
 
 	return b->chunks.bytes < need ? -EMSGSIZE : 0;
 }
 
-int vh_split_copy_rx(struct vh_vring *vr, const struct rte_mbuf *m)
+static __rte_always_inline int copy_rx(
+	enum vh_ring_kind kind, struct vh_vring *vr, const struct rte_mbuf *m)
 {
 	struct virtio_net_hdr_mrg_rxbuf hdr = { .hdr.flags = 0 };
 	struct rx_bufs b;
 	int ret;
 
 	b.nb = 0;
+	b.entries = 0;
 	b.chunks.nb = 0;
 	b.chunks.descs = 0;
 	b.chunks.bytes = 0;
-	ret = collect_rx(vr, (uint64_t)vr->hdr_len + m->pkt_len, &b);
+	ret = collect_rx(kind, vr, (uint64_t)vr->hdr_len + m->pkt_len, &b);
 	if (unlikely(ret < 0))
 		return ret;
 
@@ -200,27 +227,25 @@ int vh_split_copy_rx(struct vh_vring *vr, const struct rte_mbuf *m)
 	for (const struct rte_mbuf *seg = m; seg != NULL; seg = seg->next)
 		copy_in(&cur, rte_pktmbuf_mtod(seg, const uint8_t *), seg->data_len);
 
-	vh_split_take(vr, b.nb);
+	vh_ring_take(kind, vr, b.entries);
 	for (uint16_t i = 0; i < b.nb; i++)
-		vh_split_put_used(vr, (struct vh_taken){ .id = b.id[i], .entries = 1 }, b.len[i]);
+		vh_ring_put_used(kind, vr, b.taken[i], b.len[i]);
 	return 0;
 }
 
-int vh_split_copy_tx(struct vh_vring *vr, struct rte_mbuf *m, uint32_t min_len, uint32_t max_len,
-	struct vh_taken *taken)
+static __rte_always_inline int copy_tx(enum vh_ring_kind kind, struct vh_vring *vr,
+	struct rte_mbuf *m, uint32_t min_len, uint32_t max_len, struct vh_taken *taken)
 {
 	struct chunks c;
-	uint16_t id;
+	int ret;
 
-	if (vh_split_avail(vr, 1) == 0)
+	if (vh_ring_avail(kind, vr, 1) == 0)
 		return vh_ring_fault(vr) == VH_FAULT_NONE ? -EAGAIN : -EPROTO;
-	if (unlikely(!vh_split_head(vr, vr->last_avail, &id)))
-		return -EPROTO;
 
 	c.nb = 0;
 	c.descs = 0;
 	c.bytes = 0;
-	int ret = collect_chain(vr, id, 0, (uint64_t)vr->hdr_len + max_len + 1, &c);
+	ret = collect_chain(kind, vr, 0, 0, (uint64_t)vr->hdr_len + max_len + 1, &c, taken);
 	if (unlikely(ret == -EPROTO))
 		return ret;
 	if (unlikely(ret == 0 && c.bytes < vr->hdr_len)) {
@@ -229,8 +254,7 @@ int vh_split_copy_tx(struct vh_vring *vr, struct rte_mbuf *m, uint32_t min_len, 
 	}
 
 	/* From here on the chain is taken, whatever becomes of the packet. */
-	*taken = (struct vh_taken){ .id = id, .entries = 1 };
-	vh_split_take(vr, 1);
+	vh_ring_take(kind, vr, taken->entries);
 
 	uint64_t len = c.bytes - vr->hdr_len;
 	if (unlikely(ret < 0 || len < RTE_ETHER_HDR_LEN || len > max_len))
@@ -248,4 +272,26 @@ int vh_split_copy_tx(struct vh_vring *vr, struct rte_mbuf *m, uint32_t min_len, 
 	m->data_len = (uint16_t)len;
 	m->pkt_len = (uint32_t)len;
 	return 0;
+}
+
+int vh_split_copy_rx(struct vh_vring *vr, const struct rte_mbuf *m)
+{
+	return copy_rx(VH_RING_SPLIT, vr, m);
+}
+
+int vh_packed_copy_rx(struct vh_vring *vr, const struct rte_mbuf *m)
+{
+	return copy_rx(VH_RING_PACKED, vr, m);
+}
+
+int vh_split_copy_tx(struct vh_vring *vr, struct rte_mbuf *m, uint32_t min_len, uint32_t max_len,
+	struct vh_taken *taken)
+{
+	return copy_tx(VH_RING_SPLIT, vr, m, min_len, max_len, taken);
+}
+
+int vh_packed_copy_tx(struct vh_vring *vr, struct rte_mbuf *m, uint32_t min_len, uint32_t max_len,
+	struct vh_taken *taken)
+{
+	return copy_tx(VH_RING_PACKED, vr, m, min_len, max_len, taken);
 }

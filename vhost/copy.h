@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The copying paths of a split ring: one packet into receive buffers, one packet out of a transmit
- * chain. They take what mapping cannot: chains, indirect tables, mergeable buffers, short buffers.
+ * The copying paths, for either kind of ring: one packet into receive buffers, one packet out of a
+ * transmit chain. They take what mapping cannot: chains, indirect tables, mergeable buffers, short
+ * buffers.
  *
  * Both return 0, or
  *	-EAGAIN		no buffer (yet); nothing was taken
  *	-EMSGSIZE	the packet and the buffers do not fit each other: see below
  *	-EPROTO		the container broke the ring; its fault is set, nothing was taken
- * Completions become visible with vh_split_flush(). Calling thread: the ring's owner.
+ * Completions become visible with the flush. Calling thread: the ring's owner.
  */
-#ifndef VHOST_SPLIT_COPY_H
-#define VHOST_SPLIT_COPY_H
+#ifndef VHOST_COPY_H
+#define VHOST_COPY_H
 
 #include <stdint.h>
 
@@ -24,6 +25,7 @@ struct rte_mbuf;
  * packet.
  */
 int vh_split_copy_rx(struct vh_vring *vr, const struct rte_mbuf *m);
+int vh_packed_copy_rx(struct vh_vring *vr, const struct rte_mbuf *m);
 
 /*
  * Copies the next transmitted packet, without its virtio-net header, into an empty single-segment
@@ -33,5 +35,7 @@ int vh_split_copy_rx(struct vh_vring *vr, const struct rte_mbuf *m);
  */
 int vh_split_copy_tx(struct vh_vring *vr, struct rte_mbuf *m, uint32_t min_len, uint32_t max_len,
 	struct vh_taken *taken);
+int vh_packed_copy_tx(struct vh_vring *vr, struct rte_mbuf *m, uint32_t min_len, uint32_t max_len,
+	struct vh_taken *taken);
 
-#endif /* VHOST_SPLIT_COPY_H */
+#endif /* VHOST_COPY_H */
