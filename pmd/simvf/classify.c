@@ -114,6 +114,10 @@ static bool rss_hash(const struct simvf_dev *dev, const struct simvf_layers *l, 
 int simvf_classify(const struct simvf_dev *dev, const struct simvf_layers *layers, uint32_t *hash,
 	bool *hashed)
 {
+	int queue;
+
 	*hashed = rss_hash(dev, layers, hash);
+	if (simvf_rules_match(dev, layers, &queue))
+		return queue;
 	return *hashed ? dev->reta[*hash % SIMVF_RETA_SIZE] : 0;
 }

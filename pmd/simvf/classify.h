@@ -35,6 +35,9 @@ void simvf_parse(const uint8_t *data, uint32_t len, struct simvf_layers *layers)
 int simvf_classify(const struct simvf_dev *dev, const struct simvf_layers *layers, uint32_t *hash,
 	bool *hashed);
 
+/* flow.c: whether a rule decides. */
+bool simvf_rules_match(const struct simvf_dev *dev, const struct simvf_layers *layers, int *queue);
+
 /* The key of a device that was given none. */
 extern const uint8_t simvf_default_key[40];
 

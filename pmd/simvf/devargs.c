@@ -102,7 +102,7 @@ static int parse_dst(const char *text, struct simvf_args *args)
 
 static int parse_rate(const char *text, struct simvf_args *args)
 {
-	return simvf_number_parse(text, 0, 1000000000, &args->rate);
+	return simvf_number_parse(text, 0, SIMVF_MAX_RATE, &args->rate);
 }
 
 #define NUMBER(key, field, min, max)                                                               \

@@ -5,9 +5,9 @@
 
 #include "pmd/simvf/classify.h"
 #include "pmd/simvf/fault.h"
+#include "pmd/simvf/filter.h"
 #include "pmd/simvf/gen.h"
-
-#define MAX_MACS 16
+#include "pmd/simvf/wire.h"
 
 static struct simvf_dev *of(const struct rte_eth_dev *eth)
 {
@@ -18,9 +18,9 @@ static int reclassify(struct simvf_dev *dev)
 {
 	int ret;
 
-	pthread_mutex_lock(&dev->lock);
+	simvf_lock(dev);
 	ret = simvf_gen_rebuild(dev);
-	pthread_mutex_unlock(&dev->lock);
+	simvf_unlock(dev);
 	return ret;
 }
 
@@ -30,7 +30,8 @@ static int infos_get(struct rte_eth_dev *eth, struct rte_eth_dev_info *info)
 
 	info->max_rx_queues = args->queues;
 	info->max_tx_queues = args->queues;
-	info->max_mac_addrs = MAX_MACS;
+	info->if_index = (unsigned int)of(eth)->if_index;
+	info->max_mac_addrs = SIMVF_MAX_MACS;
 	info->min_rx_bufsize = RTE_MAX(args->buf_align, 64u);
 	info->max_rx_pktlen = SIMVF_MAX_FRAME + RTE_ETHER_CRC_LEN;
 	info->min_mtu = RTE_ETHER_MIN_MTU;
@@ -133,19 +134,37 @@ static int dev_configure(struct rte_eth_dev *eth)
 void simvf_select_bursts(struct rte_eth_dev *eth)
 {
 	const struct simvf_args *args = &of(eth)->args;
+	bool full = args->copy || args->latency || args->tx_lag != 0;
 
-	eth->rx_pkt_burst = args->wire == SIMVF_SINK ? simvf_rx_none
-		: args->copy                         ? simvf_rx_gen_copy
-						     : simvf_rx_gen;
-	eth->tx_pkt_burst = args->copy || args->latency || args->tx_lag != 0 ? simvf_tx_sink_full
-									     : simvf_tx_sink;
+	switch (args->wire) {
+	case SIMVF_GEN:
+		eth->rx_pkt_burst = args->copy ? simvf_rx_gen_copy : simvf_rx_gen;
+		break;
+	case SIMVF_SINK:
+		eth->rx_pkt_burst = simvf_rx_none;
+		break;
+	default:
+		eth->rx_pkt_burst = simvf_rx_wire;
+	}
+	if (args->wire == SIMVF_PEER || args->wire == SIMVF_IFACE)
+		eth->tx_pkt_burst = simvf_tx_wire;
+	else
+		eth->tx_pkt_burst = full ? simvf_tx_sink_full : simvf_tx_sink;
 	eth->rx_queue_count = simvf_rx_queue_count;
 	eth->rx_descriptor_status = simvf_rx_descriptor_status;
 	eth->tx_descriptor_status = simvf_tx_descriptor_status;
 }
 
+static void set_started(struct simvf_dev *dev, bool started)
+{
+	simvf_lock(dev);
+	dev->started = started;
+	simvf_unlock(dev);
+}
+
 static int dev_stop(struct rte_eth_dev *eth)
 {
+	set_started(of(eth), false);
 	for (uint16_t i = 0; i < eth->data->nb_rx_queues; i++)
 		simvf_rxq_stop(of(eth), i);
 	for (uint16_t i = 0; i < eth->data->nb_tx_queues; i++)
@@ -172,6 +191,8 @@ static int dev_start(struct rte_eth_dev *eth)
 	for (uint16_t i = 0; i < eth->data->nb_tx_queues; i++)
 		if (!dev->txq[i]->deferred)
 			simvf_txq_start(dev, i);
+	simvf_iface_drain(dev);
+	set_started(dev, true);
 	return 0;
 }
 
@@ -185,7 +206,7 @@ static int link_update(struct rte_eth_dev *eth, int wait)
 	};
 
 	(void)wait;
-	if (simvf_fault_get(of(eth), SIMVF_FAULT_LINK_DOWN) != 0)
+	if (!simvf_wire_link_up(of(eth)))
 		link.link_status = RTE_ETH_LINK_DOWN;
 	return rte_eth_linkstatus_set(eth, &link);
 }
@@ -202,35 +223,6 @@ static int mtu_set(struct rte_eth_dev *eth, uint16_t mtu)
 			dev->txq[i]->max_len = len;
 	}
 	return reclassify(dev);
-}
-
-static int accept_mode(struct rte_eth_dev *eth)
-{
-	(void)eth;
-	return 0;
-}
-
-static int mac_addr_set(struct rte_eth_dev *eth, struct rte_ether_addr *mac)
-{
-	(void)eth;
-	(void)mac;
-	return 0;
-}
-
-static int mac_addr_add(
-	struct rte_eth_dev *eth, struct rte_ether_addr *mac, uint32_t index, uint32_t pool)
-{
-	(void)eth;
-	(void)mac;
-	(void)index;
-	(void)pool;
-	return 0;
-}
-
-static void mac_addr_remove(struct rte_eth_dev *eth, uint32_t index)
-{
-	(void)eth;
-	(void)index;
 }
 
 static void rxq_info_get(struct rte_eth_dev *eth, uint16_t queue, struct rte_eth_rxq_info *info)
@@ -262,13 +254,16 @@ const struct eth_dev_ops simvf_ops = {
 	.dev_infos_get = infos_get,
 	.link_update = link_update,
 	.mtu_set = mtu_set,
-	.promiscuous_enable = accept_mode,
-	.promiscuous_disable = accept_mode,
-	.allmulticast_enable = accept_mode,
-	.allmulticast_disable = accept_mode,
-	.mac_addr_set = mac_addr_set,
-	.mac_addr_add = mac_addr_add,
-	.mac_addr_remove = mac_addr_remove,
+	.promiscuous_enable = simvf_promiscuous_enable,
+	.promiscuous_disable = simvf_promiscuous_disable,
+	.allmulticast_enable = simvf_allmulticast_enable,
+	.allmulticast_disable = simvf_allmulticast_disable,
+	.mac_addr_set = simvf_mac_addr_set,
+	.mac_addr_add = simvf_mac_addr_add,
+	.mac_addr_remove = simvf_mac_addr_remove,
+	.vlan_filter_set = simvf_vlan_filter_set,
+	.vlan_offload_set = simvf_vlan_offload_set,
+	.flow_ops_get = simvf_flow_ops_get,
 	.rx_queue_setup = simvf_rx_queue_setup,
 	.rx_queue_release = simvf_rx_queue_release,
 	.rx_queue_start = simvf_rx_queue_start,

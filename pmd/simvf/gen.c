@@ -264,7 +264,7 @@ void simvf_gen_step(struct simvf_rxq *q, uint16_t n)
 
 		q->backlog -= gen->interval > 0;
 		if (len > q->max_len) {
-			simvf_add(&q->stats.errors, 1);
+			simvf_add(&q->stats.too_long, 1);
 		} else {
 			if (to != NULL && gen->frame != NULL)
 				simvf_gen_write(gen, q->gen_pos, to, len);

@@ -9,10 +9,12 @@
 
 #include "pmd/simvf/classify.h"
 #include "pmd/simvf/gen.h"
+#include "pmd/simvf/wire.h"
 
 RTE_LOG_REGISTER(simvf_logtype, pmd.net.simvf, NOTICE);
 
-static TAILQ_HEAD(, simvf_dev) devices = TAILQ_HEAD_INITIALIZER(devices);
+TAILQ_HEAD(simvf_list, simvf_dev);
+static struct simvf_list devices = TAILQ_HEAD_INITIALIZER(devices);
 static pthread_mutex_t devices_lock = PTHREAD_MUTEX_INITIALIZER;
 
 unsigned int simvf_foreach(
@@ -71,6 +73,8 @@ static int dma_unmap(struct rte_vdev_device *vdev, void *addr, uint64_t iova, si
 
 static void fini(struct simvf_dev *dev)
 {
+	simvf_rules_flush(dev);
+	simvf_wire_fini(dev);
 	simvf_gen_fini(dev);
 	simvf_iommu_fini(&dev->iommu);
 	pthread_mutex_destroy(&dev->lock);
@@ -82,11 +86,16 @@ static int init(struct simvf_dev *dev, struct rte_eth_dev *eth, const struct sim
 
 	dev->args = *args;
 	dev->data = eth->data;
+	dev->filter.mac[0] = args->mac;
+	dev->sock = -1;
+	TAILQ_INIT(&dev->rules);
 	snprintf(dev->name, sizeof(dev->name), "%s", eth->data->name);
 	pthread_mutex_init(&dev->lock, NULL);
 	ret = simvf_iommu_init(&dev->iommu, dev->name, args->iommu);
 	if (ret == 0)
 		ret = simvf_gen_init(dev);
+	if (ret == 0)
+		ret = simvf_wire_init(dev);
 	if (ret < 0)
 		fini(dev);
 	return ret;
@@ -109,7 +118,7 @@ static int probe(struct rte_vdev_device *vdev)
 	eth = rte_eth_vdev_allocate(vdev, sizeof(struct simvf_dev));
 	if (eth == NULL)
 		return -ENOMEM;
-	eth->data->mac_addrs = rte_zmalloc(NULL, 16 * sizeof(*eth->data->mac_addrs), 0);
+	eth->data->mac_addrs = rte_zmalloc(NULL, SIMVF_MAX_MACS * sizeof(*eth->data->mac_addrs), 0);
 	ret = eth->data->mac_addrs == NULL ? -ENOMEM : init(eth->data->dev_private, eth, &args);
 	if (ret < 0) {
 		rte_eth_dev_release_port(eth);

@@ -11,12 +11,21 @@
 #include "pmd/simvf/gen.h"
 #include "pmd/simvf/latency.h"
 #include "pmd/simvf/tx.h"
+#include "pmd/simvf/wire.h"
 
 #define DEFAULT_THRESH 32
 
 static void *alloc(size_t size, unsigned int socket)
 {
 	return rte_zmalloc_socket(NULL, size, RTE_CACHE_LINE_SIZE, (int)socket);
+}
+
+/* From now on, or no more, the device looks at the queue. */
+static void set_on(struct simvf_dev *dev, bool *on, bool value)
+{
+	simvf_lock(dev);
+	*on = value;
+	simvf_unlock(dev);
 }
 
 /* ---- Rx ---- */
@@ -100,11 +109,11 @@ int simvf_rx_queue_setup(struct rte_eth_dev *eth, uint16_t queue, uint16_t nb_de
 	q->held_tail = &q->held;
 	q->ctl = SIMVF_CTL_OFF;
 
-	pthread_mutex_lock(&dev->lock);
+	simvf_lock(dev);
 	dev->rxq[queue] = q;
 	eth->data->rx_queues[queue] = q;
 	simvf_fault_arm(dev);
-	pthread_mutex_unlock(&dev->lock);
+	simvf_unlock(dev);
 	return 0;
 }
 
@@ -116,10 +125,10 @@ void simvf_rx_queue_release(struct rte_eth_dev *eth, uint16_t queue)
 	if (q == NULL)
 		return;
 	simvf_rxq_stop(dev, queue);
-	pthread_mutex_lock(&dev->lock);
+	simvf_lock(dev);
 	dev->rxq[queue] = NULL;
 	eth->data->rx_queues[queue] = NULL;
-	pthread_mutex_unlock(&dev->lock);
+	simvf_unlock(dev);
 	free_rxq(q);
 }
 
@@ -169,7 +178,7 @@ int simvf_rxq_start(struct simvf_dev *dev, uint16_t queue)
 		simvf_gen_take(q);
 		simvf_gen_restart(q);
 	}
-	q->on = true;
+	set_on(dev, &q->on, true);
 	simvf_ctl_clear(&q->ctl, SIMVF_CTL_OFF);
 	dev->data->rx_queue_state[queue] = RTE_ETH_QUEUE_STATE_STARTED;
 	return 0;
@@ -182,7 +191,8 @@ void simvf_rxq_stop(struct simvf_dev *dev, uint16_t queue)
 	if (q == NULL || !q->on)
 		return;
 	simvf_ctl_set(&q->ctl, SIMVF_CTL_OFF);
-	q->on = false;
+	set_on(dev, &q->on, false);
+	simvf_wire_forget(q);
 	empty_ring(q);
 	dev->data->rx_queue_state[queue] = RTE_ETH_QUEUE_STATE_STOPPED;
 }
@@ -272,11 +282,11 @@ int simvf_tx_queue_setup(struct rte_eth_dev *eth, uint16_t queue, uint16_t nb_de
 	q->deferred = conf->tx_deferred_start;
 	q->ctl = SIMVF_CTL_OFF;
 
-	pthread_mutex_lock(&dev->lock);
+	simvf_lock(dev);
 	dev->txq[queue] = q;
 	eth->data->tx_queues[queue] = q;
 	simvf_fault_arm(dev);
-	pthread_mutex_unlock(&dev->lock);
+	simvf_unlock(dev);
 	return 0;
 }
 
@@ -288,10 +298,10 @@ void simvf_tx_queue_release(struct rte_eth_dev *eth, uint16_t queue)
 	if (q == NULL)
 		return;
 	simvf_txq_stop(dev, queue);
-	pthread_mutex_lock(&dev->lock);
+	simvf_lock(dev);
 	dev->txq[queue] = NULL;
 	eth->data->tx_queues[queue] = NULL;
-	pthread_mutex_unlock(&dev->lock);
+	simvf_unlock(dev);
 	free_txq(q);
 }
 
@@ -302,7 +312,7 @@ void simvf_txq_start(struct simvf_dev *dev, uint16_t queue)
 	if (q == NULL || q->on)
 		return;
 	simvf_iotlb_flush(&dev->iommu, &q->tlb);
-	q->on = true;
+	set_on(dev, &q->on, true);
 	simvf_ctl_clear(&q->ctl, SIMVF_CTL_OFF);
 	dev->data->tx_queue_state[queue] = RTE_ETH_QUEUE_STATE_STARTED;
 }
@@ -315,7 +325,7 @@ void simvf_txq_stop(struct simvf_dev *dev, uint16_t queue)
 	if (q == NULL || !q->on)
 		return;
 	simvf_ctl_set(&q->ctl, SIMVF_CTL_OFF);
-	q->on = false;
+	set_on(dev, &q->on, false);
 	used = q->posted - q->freed;
 	for (uint32_t pos = 0; pos < q->nb_desc; pos++)
 		if ((pos + q->nb_desc - q->clean) % q->nb_desc < used)

@@ -10,6 +10,7 @@
 #include <rte_prefetch.h>
 
 #include "pmd/simvf/gen.h"
+#include "pmd/simvf/wire.h"
 
 /* Hash, VLAN (none) and length as they stand in an mbuf, from a descriptor. */
 #define FIELDS (UINT64_C(0xffffffff00000000) | SIMVF_RX_LEN)
@@ -150,6 +151,10 @@ static void give_back(struct simvf_rxq *q)
 {
 	uint32_t n = simvf_fault_get(q->dev, SIMVF_FAULT_RX_EMPTY_FREE);
 
+	if (n == 0)
+		return;
+	/* Somebody else may be filling descriptors. */
+	simvf_lock(q->dev);
 	for (; n > 0 && simvf_rx_room(q) > 0; n--) {
 		q->post = (uint16_t)(q->post == 0 ? q->nb_desc - 1 : q->post - 1);
 		q->posted--;
@@ -157,6 +162,7 @@ static void give_back(struct simvf_rxq *q)
 		q->given++;
 		rte_mempool_put(q->mp, q->sw[q->post]);
 	}
+	simvf_unlock(q->dev);
 }
 
 static void post_given(struct simvf_rxq *q)
@@ -191,9 +197,20 @@ static uint16_t spoil(struct simvf_rxq *q, struct rte_mbuf **pkts, uint16_t nb)
 	return kept;
 }
 
-static __rte_noinline uint16_t rx_slow(struct simvf_rxq *q, struct rte_mbuf **pkts, uint16_t n)
+static void step(struct simvf_rxq *q, uint16_t n)
 {
 	struct simvf_dev *dev = q->dev;
+
+	if (dev->link != NULL) {
+		simvf_wire_receive(dev);
+	} else if (q->gen != NULL && simvf_fault_get(dev, SIMVF_FAULT_LINK_DOWN) == 0) {
+		simvf_iotlb_sync(&dev->iommu, &q->tlb);
+		simvf_gen_step(q, n);
+	}
+}
+
+static __rte_noinline uint16_t rx_slow(struct simvf_rxq *q, struct rte_mbuf **pkts, uint16_t n)
+{
 	uint16_t nb;
 
 	if (q->ctl & SIMVF_CTL_OFF)
@@ -201,9 +218,7 @@ static __rte_noinline uint16_t rx_slow(struct simvf_rxq *q, struct rte_mbuf **pk
 	if (q->ctl & SIMVF_CTL_GEN)
 		simvf_gen_take(q);
 	post_given(q);
-	simvf_iotlb_sync(&dev->iommu, &q->tlb);
-	if (q->gen != NULL && simvf_fault_get(dev, SIMVF_FAULT_LINK_DOWN) == 0)
-		simvf_gen_step(q, n);
+	step(q, n);
 	nb = take(q, pkts, n);
 	nb = spoil(q, pkts, nb);
 	simvf_rx_refill(q);
@@ -243,6 +258,19 @@ uint16_t simvf_rx_gen(void *rxq, struct rte_mbuf **pkts, uint16_t n)
 uint16_t simvf_rx_gen_copy(void *rxq, struct rte_mbuf **pkts, uint16_t n)
 {
 	return rx_gen(rxq, pkts, n, true);
+}
+
+uint16_t simvf_rx_wire(void *rxq, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct simvf_rxq *q = rxq;
+	uint16_t nb;
+
+	if (unlikely(__atomic_load_n(&q->ctl, __ATOMIC_RELAXED) != 0))
+		return rx_slow(q, pkts, n);
+	simvf_wire_receive(q->dev);
+	nb = take(q, pkts, n);
+	simvf_rx_refill(q);
+	return nb;
 }
 
 /* Nothing arrives. */

@@ -39,6 +39,7 @@ extern int simvf_logtype;
 #define SIMVF_MIN_FRAME  60
 #define SIMVF_OVERHEAD   (RTE_ETHER_HDR_LEN + 2 * RTE_VLAN_HLEN)
 #define SIMVF_MAX_SEGS   32 /* of one packet to send */
+#define SIMVF_MAX_RATE   1000000000
 #define SIMVF_RETA_SIZE  128
 #define SIMVF_AHEAD      4 /* mbufs to prefetch: sw has as many entries more than descriptors */
 #define SIMVF_STAMP      42 /* where the generator's time stamp is, behind the UDP header */
@@ -99,23 +100,37 @@ struct simvf_args {
 struct simvf_rx_stats {
 	uint64_t packets;
 	uint64_t bytes;
-	uint64_t errors; /* too long for the buffer, or refused by the IOMMU */
-	uint64_t missed; /* no descriptor for them */
+	/* Driver side. */
+	uint64_t errors; /* descriptors that are done with an error: refused by the IOMMU */
 	uint64_t nombuf;
-	uint64_t iommu_faults;
 	uint64_t unfilled; /* done descriptors given back on request */
+	/* Device side. */
+	uint64_t too_long; /* for the buffer or the MTU */
+	uint64_t missed; /* no descriptor for them */
+	uint64_t iommu_faults;
 	uint64_t dma_cycles;
 };
 
 struct simvf_tx_stats {
+	/* Driver side. */
+	uint64_t refused; /* in too many segments */
+	uint64_t kept; /* completions held back on request */
+	/* Device side. */
 	uint64_t packets;
 	uint64_t bytes;
-	uint64_t errors; /* too long, too many segments, or refused by the IOMMU */
+	uint64_t errors; /* too long, or refused by the IOMMU */
 	uint64_t runts; /* shorter than 60 bytes: padded and sent, but real VFs may be disabled */
 	uint64_t lost; /* sent into a link that is down */
 	uint64_t iommu_faults;
-	uint64_t kept; /* completions held back on request */
 	uint64_t dma_cycles;
+};
+
+/* Frames from the wire that reach no queue. Under the link's lock. */
+struct simvf_wire_stats {
+	uint64_t filter_drops; /* MAC and VLAN filters */
+	uint64_t flow_drops; /* by a rule */
+	uint64_t missed; /* their queue is stopped */
+	uint64_t bad; /* no Ethernet frame, or longer than the device can bear */
 };
 
 /* The order is that of the names in fault.c. */
@@ -137,10 +152,33 @@ enum simvf_fault {
 	SIMVF_FAULT_COUNT
 };
 
+struct simvf_totals {
+	struct simvf_rx_stats rx;
+	struct simvf_tx_stats tx;
+	struct simvf_wire_stats wire;
+};
+
+#define SIMVF_MAX_MACS 16
+
+struct simvf_filter {
+	bool promisc;
+	bool allmulti;
+	bool vlan;
+	struct rte_ether_addr mac[SIMVF_MAX_MACS]; /* all zeroes: none */
+	uint64_t vlan_ids[4096 / 64];
+};
+
 struct simvf_gen;
 struct simvf_dev;
 struct simvf_held;
 struct simvf_latency;
+struct simvf_pcap;
+
+/* A wire that queues share: of two devices, or of one and the world. Lives while one is on it. */
+struct simvf_link {
+	rte_spinlock_t lock;
+	struct simvf_dev *end[2]; /* NULL: not there; twice the same: looped back */
+};
 
 struct simvf_rxq {
 	/* Driver side. */
@@ -246,7 +284,25 @@ struct simvf_dev {
 	uint64_t rss_types;
 	uint8_t rss_key[40];
 	uint8_t reta[SIMVF_RETA_SIZE];
+	TAILQ_HEAD(simvf_rule_list, rte_flow) rules;
+	uint32_t nb_rules;
+
+	/* Shared wires: under the link's lock. */
+	struct simvf_link *link; /* NULL: the generator, or a sink */
+	struct simvf_filter filter;
+	struct simvf_wire_stats stats;
+	struct simvf_wire_stats base;
+	bool started;
+	uint32_t nb_held; /* of all queues */
+	int sock; /* wire=iface, else -1 */
+	int if_index;
+	struct simvf_pcap *pcap;
+	uint8_t *frame; /* room to make a frame contiguous */
 };
+
+/* Guards the configuration against every step of the device. Control, telemetry. */
+void simvf_lock(struct simvf_dev *dev);
+void simvf_unlock(struct simvf_dev *dev);
 
 /* ---- probe.c ---- */
 
@@ -304,6 +360,14 @@ int simvf_tx_descriptor_status(void *txq, uint16_t offset);
 /* Frees the mbufs in sw[0..n), grouped by pool. */
 void simvf_tx_free(struct rte_mbuf **sw, uint32_t n, bool fast_free);
 
+uint16_t simvf_rx_wire(void *rxq, struct rte_mbuf **pkts, uint16_t n);
+uint16_t simvf_tx_wire(void *txq, struct rte_mbuf **pkts, uint16_t n);
+
+/* ---- flow.c ---- */
+
+int simvf_flow_ops_get(struct rte_eth_dev *eth, const struct rte_flow_ops **ops);
+void simvf_rules_flush(struct simvf_dev *dev);
+
 /* ---- stats.c ---- */
 
 int simvf_stats_get(struct rte_eth_dev *eth, struct rte_eth_stats *stats);
@@ -311,7 +375,8 @@ int simvf_stats_reset(struct rte_eth_dev *eth);
 int simvf_xstats_get(struct rte_eth_dev *eth, struct rte_eth_xstat *xstats, unsigned int n);
 int simvf_xstats_get_names(
 	struct rte_eth_dev *eth, struct rte_eth_xstat_name *names, unsigned int n);
-/* Since the last reset. */
+/* Since the last reset. With the device's lock. */
+void simvf_totals(const struct simvf_dev *dev, struct simvf_totals *totals);
 void simvf_rxq_stats(const struct simvf_rxq *q, struct simvf_rx_stats *stats);
 void simvf_txq_stats(const struct simvf_txq *q, struct simvf_tx_stats *stats);
 

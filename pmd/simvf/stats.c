@@ -35,82 +35,89 @@ void simvf_txq_stats(const struct simvf_txq *q, struct simvf_tx_stats *stats)
 	subtract(stats, &q->stats, &q->base, sizeof(*stats));
 }
 
-static void totals(
-	const struct simvf_dev *dev, struct simvf_rx_stats *rx, struct simvf_tx_stats *tx)
+void simvf_totals(const struct simvf_dev *dev, struct simvf_totals *totals)
 {
-	memset(rx, 0, sizeof(*rx));
-	memset(tx, 0, sizeof(*tx));
+	memset(totals, 0, sizeof(*totals));
 	for (int i = 0; i < SIMVF_MAX_QUEUES; i++) {
-		struct simvf_rx_stats r;
-		struct simvf_tx_stats t;
+		struct simvf_rx_stats rx;
+		struct simvf_tx_stats tx;
 
 		if (dev->rxq[i] != NULL) {
-			simvf_rxq_stats(dev->rxq[i], &r);
-			add(rx, &r, sizeof(r));
+			simvf_rxq_stats(dev->rxq[i], &rx);
+			add(&totals->rx, &rx, sizeof(rx));
 		}
 		if (dev->txq[i] != NULL) {
-			simvf_txq_stats(dev->txq[i], &t);
-			add(tx, &t, sizeof(t));
+			simvf_txq_stats(dev->txq[i], &tx);
+			add(&totals->tx, &tx, sizeof(tx));
 		}
+	}
+	subtract(&totals->wire, &dev->stats, &dev->base, sizeof(totals->wire));
+}
+
+static void queue_stats(const struct simvf_dev *dev, int i, struct rte_eth_stats *stats)
+{
+	struct simvf_rx_stats rx;
+	struct simvf_tx_stats tx;
+
+	if (dev->rxq[i] != NULL) {
+		simvf_rxq_stats(dev->rxq[i], &rx);
+		stats->q_ipackets[i] = rx.packets;
+		stats->q_ibytes[i] = rx.bytes;
+		stats->q_errors[i] = rx.errors + rx.too_long;
+	}
+	if (dev->txq[i] != NULL) {
+		simvf_txq_stats(dev->txq[i], &tx);
+		stats->q_opackets[i] = tx.packets;
+		stats->q_obytes[i] = tx.bytes;
 	}
 }
 
 int simvf_stats_get(struct rte_eth_dev *eth, struct rte_eth_stats *stats)
 {
 	struct simvf_dev *dev = eth->data->dev_private;
-	struct simvf_rx_stats rx;
-	struct simvf_tx_stats tx;
+	struct simvf_totals t;
 
-	totals(dev, &rx, &tx);
-	stats->ipackets = rx.packets;
-	stats->ibytes = rx.bytes;
-	stats->imissed = rx.missed;
-	stats->ierrors = rx.errors;
-	eth->data->rx_mbuf_alloc_failed = rx.nombuf;
-	stats->opackets = tx.packets;
-	stats->obytes = tx.bytes;
-	stats->oerrors = tx.errors;
-	for (int i = 0; i < RTE_ETHDEV_QUEUE_STAT_CNTRS; i++) {
-		if (dev->rxq[i] != NULL) {
-			simvf_rxq_stats(dev->rxq[i], &rx);
-			stats->q_ipackets[i] = rx.packets;
-			stats->q_ibytes[i] = rx.bytes;
-			stats->q_errors[i] = rx.errors + rx.missed;
-		}
-		if (dev->txq[i] != NULL) {
-			simvf_txq_stats(dev->txq[i], &tx);
-			stats->q_opackets[i] = tx.packets;
-			stats->q_obytes[i] = tx.bytes;
-		}
-	}
+	simvf_lock(dev);
+	simvf_totals(dev, &t);
+	for (int i = 0; i < RTE_ETHDEV_QUEUE_STAT_CNTRS; i++)
+		queue_stats(dev, i, stats);
+	simvf_unlock(dev);
+	stats->ipackets = t.rx.packets;
+	stats->ibytes = t.rx.bytes;
+	stats->imissed = t.rx.missed + t.wire.missed;
+	stats->ierrors = t.rx.errors + t.rx.too_long + t.wire.bad;
+	stats->rx_nombuf = t.rx.nombuf;
+	eth->data->rx_mbuf_alloc_failed = t.rx.nombuf;
+	stats->opackets = t.tx.packets;
+	stats->obytes = t.tx.bytes;
+	stats->oerrors = t.tx.errors + t.tx.refused;
 	return 0;
 }
 
 int simvf_stats_reset(struct rte_eth_dev *eth)
 {
 	struct simvf_dev *dev = eth->data->dev_private;
-	const struct simvf_rx_stats no_rx = { 0 };
-	const struct simvf_tx_stats no_tx = { 0 };
+	const struct simvf_totals zero = { 0 };
 
-	pthread_mutex_lock(&dev->lock);
+	simvf_lock(dev);
 	for (int i = 0; i < SIMVF_MAX_QUEUES; i++) {
 		struct simvf_rxq *r = dev->rxq[i];
 		struct simvf_txq *t = dev->txq[i];
 
 		if (r != NULL)
-			subtract(&r->base, &r->stats, &no_rx, sizeof(no_rx));
+			subtract(&r->base, &r->stats, &zero.rx, sizeof(zero.rx));
 		if (t != NULL)
-			subtract(&t->base, &t->stats, &no_tx, sizeof(no_tx));
+			subtract(&t->base, &t->stats, &zero.tx, sizeof(zero.tx));
 	}
-	pthread_mutex_unlock(&dev->lock);
+	subtract(&dev->base, &dev->stats, &zero.wire, sizeof(zero.wire));
+	simvf_unlock(dev);
 	return 0;
 }
 
 /* ---- xstats ---- */
 
 struct all {
-	struct simvf_rx_stats rx;
-	struct simvf_tx_stats tx;
+	struct simvf_totals t;
 	struct simvf_latency_result latency;
 };
 
@@ -119,16 +126,18 @@ static const struct {
 	size_t offset;
 	size_t other; /* added, unless 0 */
 } xstats[] = {
-	{ "sim_iommu_faults", offsetof(struct all, rx.iommu_faults),
-		offsetof(struct all, tx.iommu_faults) },
-	{ "sim_dma_cycles", offsetof(struct all, rx.dma_cycles),
-		offsetof(struct all, tx.dma_cycles) },
-	{ "sim_rx_dma_cycles", offsetof(struct all, rx.dma_cycles), 0 },
-	{ "sim_tx_dma_cycles", offsetof(struct all, tx.dma_cycles), 0 },
-	{ "sim_rx_unfilled", offsetof(struct all, rx.unfilled), 0 },
-	{ "sim_tx_runts", offsetof(struct all, tx.runts), 0 },
-	{ "sim_tx_link_drops", offsetof(struct all, tx.lost), 0 },
-	{ "sim_tx_lost_completions", offsetof(struct all, tx.kept), 0 },
+	{ "sim_iommu_faults", offsetof(struct all, t.rx.iommu_faults),
+		offsetof(struct all, t.tx.iommu_faults) },
+	{ "sim_dma_cycles", offsetof(struct all, t.rx.dma_cycles),
+		offsetof(struct all, t.tx.dma_cycles) },
+	{ "sim_rx_dma_cycles", offsetof(struct all, t.rx.dma_cycles), 0 },
+	{ "sim_tx_dma_cycles", offsetof(struct all, t.tx.dma_cycles), 0 },
+	{ "sim_filter_drops", offsetof(struct all, t.wire.filter_drops), 0 },
+	{ "sim_flow_drops", offsetof(struct all, t.wire.flow_drops), 0 },
+	{ "sim_rx_unfilled", offsetof(struct all, t.rx.unfilled), 0 },
+	{ "sim_tx_runts", offsetof(struct all, t.tx.runts), 0 },
+	{ "sim_tx_link_drops", offsetof(struct all, t.tx.lost), 0 },
+	{ "sim_tx_lost_completions", offsetof(struct all, t.tx.kept), 0 },
 	{ "sim_latency_samples", offsetof(struct all, latency.samples), 0 },
 	{ "sim_latency_p50_ns", offsetof(struct all, latency.p50_ns), 0 },
 	{ "sim_latency_p99_ns", offsetof(struct all, latency.p99_ns), 0 },
@@ -150,10 +159,10 @@ int simvf_xstats_get(struct rte_eth_dev *eth, struct rte_eth_xstat *values, unsi
 
 	if (n < RTE_DIM(xstats))
 		return (int)RTE_DIM(xstats);
-	pthread_mutex_lock(&dev->lock);
-	totals(dev, &all.rx, &all.tx);
+	simvf_lock(dev);
+	simvf_totals(dev, &all.t);
 	simvf_latency_get(dev, &all.latency);
-	pthread_mutex_unlock(&dev->lock);
+	simvf_unlock(dev);
 	for (size_t i = 0; i < RTE_DIM(xstats); i++) {
 		values[i].id = i;
 		values[i].value = value_at(&all, xstats[i].offset);

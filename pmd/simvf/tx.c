@@ -12,6 +12,7 @@
 
 #include "pmd/simvf/fault.h"
 #include "pmd/simvf/latency.h"
+#include "pmd/simvf/wire.h"
 
 /* ---- freeing ---- */
 
@@ -118,46 +119,45 @@ void simvf_tx_reap(struct simvf_txq *q, uint32_t max)
 
 /* ---- posting ---- */
 
-static __rte_always_inline void post_one(
-	struct simvf_txq *q, const struct rte_mbuf *m, uint64_t tag, uint64_t flags)
+static __rte_always_inline uint16_t post_one(
+	struct simvf_txq *q, uint16_t tail, const struct rte_mbuf *m, uint64_t tag, uint64_t flags)
 {
-	q->desc[q->tail].addr = m->buf_iova + m->data_off;
-	q->desc[q->tail].word = m->data_len | flags;
-	q->sw[q->tail] = (struct rte_mbuf *)((uintptr_t)m | tag);
-	if (unlikely(++q->tail == q->nb_desc))
-		q->tail = 0;
+	q->desc[tail].addr = m->buf_iova + m->data_off;
+	q->desc[tail].word = m->data_len | flags;
+	q->sw[tail] = (struct rte_mbuf *)((uintptr_t)m | tag);
+	return unlikely(tail + 1 == q->nb_desc) ? 0 : (uint16_t)(tail + 1);
 }
 
-static void post_chain(struct simvf_txq *q, const struct rte_mbuf *m)
+static uint16_t post_chain(struct simvf_txq *q, uint16_t tail, const struct rte_mbuf *m)
 {
 	for (; m != NULL; m = m->next)
-		post_one(q, m, SIMVF_SW_CHAIN, m->next == NULL ? SIMVF_TX_EOP : 0);
+		tail = post_one(q, tail, m, SIMVF_SW_CHAIN, m->next == NULL ? SIMVF_TX_EOP : 0);
+	return tail;
 }
 
 /* As many of the packets as there is room for; the device sees them at once. */
 static __rte_always_inline uint16_t post(struct simvf_txq *q, struct rte_mbuf **pkts, uint16_t n)
 {
 	uint32_t room = q->nb_free;
-	uint16_t i;
+	uint16_t tail = q->tail, i;
 
 	for (i = 0; i < n && room > 0; i++) {
 		struct rte_mbuf *m = pkts[i];
 
-		if (i + SIMVF_AHEAD < n)
-			rte_prefetch0(pkts[i + SIMVF_AHEAD]);
 		if (likely(m->nb_segs == 1)) {
-			post_one(q, m, 0, SIMVF_TX_EOP);
+			tail = post_one(q, tail, m, 0, SIMVF_TX_EOP);
 			room--;
 		} else if (m->nb_segs > SIMVF_MAX_SEGS) {
 			rte_pktmbuf_free(m);
-			simvf_add(&q->stats.errors, 1);
+			simvf_add(&q->stats.refused, 1);
 		} else if (m->nb_segs <= room) {
-			post_chain(q, m);
+			tail = post_chain(q, tail, m);
 			room -= m->nb_segs;
 		} else {
 			break;
 		}
 	}
+	q->tail = tail;
 	__atomic_store_n(&q->posted, q->posted + (q->nb_free - room), __ATOMIC_RELEASE);
 	q->nb_free = (uint16_t)room;
 	return i;
@@ -218,11 +218,12 @@ static __rte_always_inline void send_all(struct simvf_txq *q, const bool full)
 {
 	uint32_t n = q->posted - q->sent, len = 0, nb = 0;
 	uint64_t now = full ? rte_rdtsc() : 0, bytes = 0;
+	uint16_t head = q->head;
 	bool good = true;
 
 	simvf_iotlb_sync(&q->dev->iommu, &q->tlb);
 	for (uint32_t i = 0; i < n; i++) {
-		const struct simvf_desc *d = &q->desc[q->head];
+		const struct simvf_desc *d = &q->desc[head];
 
 		if (unlikely(!simvf_iommu_allows(
 			    &q->dev->iommu, &q->tlb, d->addr, (uint16_t)d->word))) {
@@ -232,8 +233,8 @@ static __rte_always_inline void send_all(struct simvf_txq *q, const bool full)
 			read_bytes(q, d, len, now);
 		}
 		len += (uint16_t)d->word;
-		if (unlikely(++q->head == q->nb_desc))
-			q->head = 0;
+		if (unlikely(++head == q->nb_desc))
+			head = 0;
 		if (unlikely((d->word & SIMVF_TX_EOP) == 0))
 			continue;
 		if (likely(good && len >= SIMVF_MIN_FRAME && len <= q->max_len)) {
@@ -245,6 +246,7 @@ static __rte_always_inline void send_all(struct simvf_txq *q, const bool full)
 		len = 0;
 		good = true;
 	}
+	q->head = head;
 	simvf_add(&q->stats.packets, nb);
 	simvf_add(&q->stats.bytes, bytes);
 	__atomic_store_n(&q->sent, q->sent + n, __ATOMIC_RELEASE);
@@ -288,6 +290,15 @@ uint16_t simvf_tx_sink_full(void *txq, struct rte_mbuf **pkts, uint16_t n)
 		send_into_nothing(q);
 	else
 		send_all(q, true);
+	return nb;
+}
+
+uint16_t simvf_tx_wire(void *txq, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct simvf_txq *q = txq;
+	uint16_t nb = simvf_tx_post(q, pkts, n);
+
+	simvf_wire_send(q);
 	return nb;
 }
 
