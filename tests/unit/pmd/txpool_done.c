@@ -187,7 +187,7 @@ static void check_positions_wrap(uint32_t size, uint32_t nb_desc, uint16_t first
 		for (; seen != ring.used->idx; seen++) {
 			uint32_t nth = i + 1 - LAG - (uint16_t)(ring.used->idx - seen);
 
-			bad += fake_used(&ring, seen).id != nth_id(nth);
+			bad += fake_split_used(&ring, seen).id != nth_id(nth);
 		}
 	}
 	CU_ASSERT_EQUAL(bad, 0);
