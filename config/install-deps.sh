@@ -9,7 +9,7 @@ set -euo pipefail
 # As needed with --no-install-recommends, so what gcc and others only recommend is named too.
 packages=(
 	# build
-	gcc libc6-dev meson ninja-build pkgconf
+	gcc libc6-dev meson ninja-build pkgconf xz-utils
 	libdpdk-dev libcunit1-dev libinih-dev libjansson-dev libnuma-dev liburcu-dev
 	# quickstart: testpmd, the wire, the container
 	dpdk-dev ethtool iproute2 iputils-ping util-linux
