@@ -37,7 +37,7 @@ for runtime in podman bwrap unshare; do
 		echo "ok $count - quickstart with $runtime # SKIP $runtime is not installed"
 		continue
 	fi
-	for mapping in auto off; do
+	for mapping in auto rx off; do
 		VFRING_CONTAINER=$runtime timeout 120 "$top/config/quickstart.sh" --check \
 			--mapping "$mapping" >"$log" 2>&1
 		result $? "quickstart --check with $runtime, mapping = $mapping" "$log"
@@ -49,7 +49,7 @@ done
 # Ctrl-C during the table: a success, and as clean.
 setsid --wait timeout --signal INT --preserve-status 15 "$top/config/quickstart.sh" >"$log" 2>&1
 result $? "quickstart until Ctrl-C" "$log"
-grep -q 'wire0:0 *web0 *mapped' "$log"
+grep -q "wire0:0 *web0 *mapped *mapped" "$log"
 result $? "it shows the table" "$log"
 nothing_left
 result $? "nothing is left behind" "$log"
