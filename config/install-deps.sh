@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# install-deps.sh [--ci]: installs from Debian's packages what building, the quickstart and the
-# tests need and this machine lacks; with --ci also the second compiler and the checkers.
+# install-deps.sh [--ci] [--bench]: installs from Debian's packages what building, the quickstart and
+# the tests need and this machine lacks; with --ci also the second compiler and the checkers, with
+# --bench what only the benchmark's plot and its peer Open vSwitch need.
 # When nothing is missing it prints nothing, changes nothing and needs neither network nor root.
 set -euo pipefail
 
@@ -18,6 +19,8 @@ packages=(
 	procps python3
 )
 ci_packages=(clang clang-format cppcheck shellcheck)
+bench_packages=(gnuplot-nox openvswitch-common openvswitch-switch openvswitch-switch-dpdk)
+policy=/usr/sbin/policy-rc.d # Debian's way to keep a package from starting its service
 
 missing_packages() {
 	local package
@@ -46,17 +49,28 @@ install_with_update() {
 	install "$@"
 }
 
+# The benchmark starts an Open vSwitch of its own: the packages' service is not to run for that.
+keep_services_down() {
+	[[ ! -e $policy ]] || return 0
+	trap 'rm -f -- "$policy"' EXIT
+	printf '#!/bin/sh\nexit 101\n' >"$policy"
+	chmod 755 "$policy"
+}
+
 main() {
 	local -a missing
+	local arg
 
-	case ${1:-} in
-	'') ;;
-	--ci) packages+=("${ci_packages[@]}") ;;
-	*)
-		echo "usage: install-deps.sh [--ci]" >&2
-		exit 2
-		;;
-	esac
+	for arg in "$@"; do
+		case $arg in
+		--ci) packages+=("${ci_packages[@]}") ;;
+		--bench) packages+=("${bench_packages[@]}") ;;
+		*)
+			echo "usage: install-deps.sh [--ci] [--bench]" >&2
+			exit 2
+			;;
+		esac
+	done
 	if ! command -v apt-get >/dev/null; then
 		echo "install-deps: this system has no apt-get; vfring needs what Debian calls:" >&2
 		echo "  ${packages[*]}" >&2
@@ -71,6 +85,11 @@ main() {
 		exit 1
 	fi
 	echo "install-deps: installing ${missing[*]}"
+	if [[ " ${missing[*]} " == *' openvswitch-switch '* ]]; then
+		keep_services_down
+		echo "install-deps: openvswitch-switch's service is not started now; to keep it from" \
+			"starting at boot: systemctl disable openvswitch-switch"
+	fi
 	if ! install_with_update "${missing[@]}"; then
 		echo "install-deps: apt-get could not install: ${missing[*]}" >&2
 		exit 1
