@@ -1,0 +1,55 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""The benchmark's harness: one short round of each contestant that can run here; no figure is judged."""
+import json
+import os
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'lib'))
+from rig import ROOT, run
+from tap import Skip, Tap
+
+SIMVF = f'{ROOT}/build/pmd/simvf/librte_net_simvf.so'
+OVS = '/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk'
+# time limit: 300 s
+
+
+def check_pvp(t, contestants):
+    with tempfile.TemporaryDirectory() as d:
+        p = run(f'{ROOT}/bench/pvp.py', '--quick', '--rounds=1', '--seconds=0.2', '--settle=0.1', '--no-huge', '--nice=0',
+                f'--contestants={",".join(contestants)}', f'--json={d}/pvp.json', f'--svg={d}/pvp.svg', limit=200, check=False)
+        t.ok(p.returncode == 0 and 'FAILED' not in p.stdout, 'pvp.py: no contestant fails', p.stdout)
+        with open(f'{d}/pvp.json') as f:
+            rows = json.load(f)
+    t.equal({(r['contestant'], r['size']) for r in rows}, {(c, s) for c in contestants for s in (64, 1514)},
+            'a row for each contestant and size')
+    wanted = ('mpps', 'busy_cycles_per_packet', 'idle_share', 'loss', 'latency_p50_ns', 'latency_p99_ns')
+    t.ok(all(r.get(k) is not None for r in rows for k in wanted), 'with all figures', json.dumps(rows, indent=1))
+    t.ok(all(r['mpps'] > 0 and r['busy_cycles_per_packet'] > 0 and 0 <= r['idle_share'] <= 1 for r in rows),
+         'that are possible', json.dumps(rows, indent=1))
+    t.ok(all(any(v['dma'] == 'copy' and v['dma_cycles_per_packet'] > 0 for v in r['variants']) for r in rows),
+         'and those with the DMA by the CPU', json.dumps(rows, indent=1))
+
+
+def check_number(t, *argv):
+    p = run(f'{ROOT}/bench/{argv[0]}', *argv[1:], limit=100)
+    last = p.strip().splitlines()[-1]
+    t.ok(float(last) > 0, f'{" ".join(argv)}: a number', p)
+
+
+def check(t):
+    if not os.path.exists(SIMVF):
+        raise Skip('net_simvf has not been built')
+    contestants = ['vfring-copied', 'testpmd-vhost'] + (['ovs-dpdk'] if os.path.exists(OVS) else [])
+    t.run(check_pvp, t, contestants, name='pvp.py')
+    short = ('--rounds=1', '--seconds=0.2', '--settle=0.1', '--no-huge', '--nice=0')
+    t.run(check_number, t, 'cycles.py', 'vfring-copied', *short)
+    t.run(check_number, t, 'rings.py', 'vfring-copied', '--rings=256,1024', *short)
+    t.run(check_number, t, 'latency.py', 'vfring-copied', *short)
+    t.run(check_number, t, 'idle.py', 'vfring-copied', '--idle=0,40', *short)
+
+
+with Tap() as t:
+    t.run(check, t, name='bench')
+sys.exit(t.status)
