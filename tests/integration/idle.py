@@ -73,7 +73,9 @@ class Rig:
         rx.arm()
         begin = time.monotonic()
         self.w.send(self.frame(n))
-        called = rx.wait_call(2)
+        # A call may also be for nothing.
+        while (called := rx.wait_call(2)) and not rx.arm():
+            pass
         took = time.monotonic() - begin
         rx.disarm()
         return took if called and len(rx.receive(1, 0)) == 1 else None
@@ -128,7 +130,7 @@ def packets(t, kind, off, on):
     if not t.ok(None not in off + on, f'{kind}: no packet is lost'):
         return
     typical = statistics.median(off)
-    t.ok(statistics.median(on) <= typical + limit, f'{kind}: the median is within the limit')
+    t.ok(statistics.median(on) <= typical + limit + TOLERANCE, f'{kind}: the median is within the limit')
     late = sum(took > typical + limit + TOLERANCE for took in on)
     noise = sum(took > typical + TOLERANCE for took in off)
     t.ok(late <= noise + PACKETS / 10, f'{kind}: nor are others later, but for what the machine adds',
