@@ -133,6 +133,7 @@ static void put_to_work(struct sw_lane *lane)
 	lane->state = mapped ? SW_LANE_MAPPED : SW_LANE_COPIED;
 	lane->tx_mapped = lane->txpool->vr != NULL;
 	lane->tx_moved_at = rte_get_timer_cycles();
+	lane->owes_call = true;
 	lane->nb_starts++;
 	lane->nb_mapped_starts += mapped;
 	SW_LOG(INFO,

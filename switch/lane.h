@@ -79,6 +79,7 @@ struct sw_lane {
 	uint16_t nb_tx_wait; /* copied out of the ring, waiting for the NIC */
 	uint16_t tx_wait_at;
 	bool tx_cleanup; /* how finished transmissions are reaped: pmd_tx_reap() */
+	bool owes_call; /* by the first poll after a start, see call_first() */
 	struct vh_pair pair;
 	struct rte_mbuf *rx_wait[SW_BURST];
 	struct rte_mbuf *tx_wait[SW_BURST];

@@ -17,6 +17,18 @@ static __rte_always_inline void call_container(
 	}
 }
 
+/*
+ * What was completed while the ring was taken back, or just before a crash, was shown without a call:
+ * whoever sleeps for it would sleep for ever. So each start begins with a call, wanted or not. A
+ * worker makes it, for the watchdog looks after workers.
+ */
+static __rte_noinline void call_first(struct sw_lane *lane)
+{
+	lane->owes_call = false;
+	vh_ring_call(&lane->pair.rx);
+	vh_ring_call(&lane->pair.tx);
+}
+
 uint16_t sw_poll_drain(struct sw_lane *lane)
 {
 	struct rte_mbuf *pkts[SW_BURST];
@@ -128,6 +140,8 @@ static __rte_always_inline uint16_t tx_copied(enum vh_ring_kind kind, struct sw_
 	struct rte_mbuf *pkts[SW_BURST];
 	uint16_t nb, used = 0, taken = 0;
 
+	if (unlikely(lane->owes_call))
+		call_first(lane);
 	if (unlikely(lane->nb_tx_wait > 0)) {
 		send_waiting(lane);
 		if (lane->nb_tx_wait > 0)
@@ -235,6 +249,8 @@ static __rte_always_inline uint16_t tx_mapped(enum vh_ring_kind kind, struct sw_
 	struct pmd_txpool *pool = lane->txpool;
 	uint16_t nb = 0, taken = 0;
 
+	if (unlikely(lane->owes_call))
+		call_first(lane);
 	/* The control thread will see to it. */
 	if (unlikely(pmd_txpool_broken(pool)))
 		return 0;
