@@ -22,11 +22,13 @@ RINGS = {
     'flags': ('split', vhost_user.DEFAULT_FEATURES),
     'EVENT_IDX': ('split', vhost_user.DEFAULT_FEATURES | vhost_user.EVENT_IDX),
 }
-# Where packets come from: device, mode of the container's rings.
+# Where packets come from: device, mode of the container's rings. From a veth; from the container itself; from nowhere, and
+# what it sends is gone.
 PORTS = {
-    'wire': ('net_af_packet0,iface={host}', 'mapped'),  # a veth
-    'loop': ('net_ring0', 'copied'),                    # what the container sends comes back
-    'null': ('net_null0,no-rx=1', 'copied'),            # nowhere, and what it sends is gone
+    'wire': ('net_af_packet0,iface={host}', 'mapped'),
+    'loop': ('net_ring0', 'copied'),
+    'null': ('net_null0,no-rx=1', 'mapped'),
+    'null-copied': ('net_null1,no-rx=1', 'copied'),
 }
 # ring, port, the ring it sleeps on, order of arming and sending (see wakeups.c), packets
 VARIANTS = [(ring, *rest) for ring in RINGS for rest in (
@@ -34,7 +36,8 @@ VARIANTS = [(ring, *rest) for ring in RINGS for rest in (
     ('wire', 'rx', 'race', 150000),
     ('loop', 'rx', 'armed', 50000),
     ('loop', 'rx', 'race', 150000),
-    ('null', 'tx', 'race', 100000),
+    ('null', 'tx', 'race', 50000),
+    ('null-copied', 'tx', 'race', 50000),
 )]
 
 
@@ -75,11 +78,15 @@ def wakeups(t, net, d, ring, port, wake, order, count):
         def container():
             return d.telemetry(f'/vfring/containers,{port}')
 
+        def works():
+            c = container()
+            return c['rx_mode'] == c['tx_mode'] == mode
+
         w.sock.setblocking(True)
         fe.start(features)
         argv, fds = arguments(fe, kind, wake, order, count, w.sock.fileno() if port == 'wire' else 0)
         before = container()[f'{wake}_notifications']
-        code, r, err = run_peer(argv, fds, lambda: wait_for(lambda: container()['rx_mode'] == mode, 10, f'it to be {mode}'))
+        code, r, err = run_peer(argv, fds, lambda: wait_for(works, 10, f'both rings to be {mode}'))
         calls = container()[f'{wake}_notifications'] - before
         t.diag(f'{name}: {r["received"]} in {r["seconds"]} s, {r["slept"]} sleeps, {r["spurious"]} of them for nothing; '
                f'there at once {r["seen_at_once"]}, there when armed {r["seen_armed"]}')
