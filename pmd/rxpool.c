@@ -195,8 +195,8 @@ int pmd_rxpool_detach(struct pmd_rxpool *pool)
 enum vh_fit pmd_rxpool_try(const struct pmd_rxpool *pool, struct vh_vring *vr, uint16_t want)
 {
 	enum vh_ring_kind kind = vr->kind;
-	/* Look at what is there even if none is wanted: it may be of the wrong kind. */
-	uint16_t avail = vh_ring_avail(kind, vr, RTE_MAX(want, 1));
+	/* Look at all that is there even if less is wanted: it may be of the wrong kind. */
+	uint16_t avail = vh_ring_avail(kind, vr, vh_ring_size(vr));
 	struct vh_rx_buf buf;
 
 	if (vh_ring_fault(vr) != VH_FAULT_NONE)

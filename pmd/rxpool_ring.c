@@ -272,6 +272,24 @@ static void publish_split(
 	publish(VH_RING_SPLIT, pool, pkts, nb, stats);
 }
 
+static int fill_packed(struct pmd_rxpool *pool, void **objs, unsigned int n)
+{
+	return fill(VH_RING_PACKED, pool, objs, n);
+}
+
+static void give_back_packed(struct pmd_rxpool *pool, void *const *objs, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++)
+		give_back(VH_RING_PACKED, pool, objs[i]);
+}
+
+static void publish_packed(
+	struct pmd_rxpool *pool, struct rte_mbuf **pkts, uint16_t nb, struct pmd_rx_stats *stats)
+{
+	publish(VH_RING_PACKED, pool, pkts, nb, stats);
+}
+
 const struct pmd_rx_ops pmd_rx_ring_ops[VH_RING_KINDS] = {
 	[VH_RING_SPLIT] = { fill_split, give_back_split, publish_split },
+	[VH_RING_PACKED] = { fill_packed, give_back_packed, publish_packed },
 };

@@ -100,8 +100,14 @@ static void complete_split(struct pmd_txpool *pool, void *const *objs, unsigned 
 	complete(VH_RING_SPLIT, pool, objs, n);
 }
 
+static void complete_packed(struct pmd_txpool *pool, void *const *objs, unsigned int n)
+{
+	complete(VH_RING_PACKED, pool, objs, n);
+}
+
 static const struct pmd_tx_ops tx_ring_ops[VH_RING_KINDS] = {
 	[VH_RING_SPLIT] = { complete_split },
+	[VH_RING_PACKED] = { complete_packed },
 };
 
 void pmd_txpool_done(struct pmd_txpool *pool, struct vh_taken buf)

@@ -137,11 +137,12 @@ static void put_to_work(struct sw_lane *lane)
 	lane->nb_starts++;
 	lane->nb_mapped_starts += mapped;
 	SW_LOG(INFO,
-		"%s: ring pair %u of %u entries on %s queue %u: receive %s%s%s, transmit %s%s%s",
-		lane->container->conf->name, lane->pair_index, vh_ring_size(&lane->pair.rx),
-		lane->port->name, lane->queue, mapped ? "mapped" : "copied", mapped ? "" : ": ",
-		mapped ? "" : lane->why_copied, lane->tx_mapped ? "mapped" : "copied",
-		lane->tx_mapped ? "" : ": ", lane->tx_mapped ? "" : lane->why_tx_copied);
+		"%s: ring pair %u, %s, %u entries, on %s queue %u: receive %s%s%s, transmit %s%s%s",
+		lane->container->conf->name, lane->pair_index, vh_ring_kind_str(lane->pair.rx.kind),
+		vh_ring_size(&lane->pair.rx), lane->port->name, lane->queue,
+		mapped ? "mapped" : "copied", mapped ? "" : ": ", mapped ? "" : lane->why_copied,
+		lane->tx_mapped ? "mapped" : "copied", lane->tx_mapped ? "" : ": ",
+		lane->tx_mapped ? "" : lane->why_tx_copied);
 }
 
 /* Lanes that drained are polled no more; nor is any other of the port, if its device has to stop. */

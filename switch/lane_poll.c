@@ -289,6 +289,28 @@ static uint16_t tx_mapped_split(struct sw_lane *lane)
 	return tx_mapped(VH_RING_SPLIT, lane);
 }
 
+static uint16_t rx_copied_packed(struct sw_lane *lane)
+{
+	return rx_copied(VH_RING_PACKED, lane);
+}
+
+static uint16_t rx_mapped_packed(struct sw_lane *lane)
+{
+	return rx_mapped(VH_RING_PACKED, lane);
+}
+
+static uint16_t tx_copied_packed(struct sw_lane *lane)
+{
+	return tx_copied(VH_RING_PACKED, lane);
+}
+
+static uint16_t tx_mapped_packed(struct sw_lane *lane)
+{
+	return tx_mapped(VH_RING_PACKED, lane);
+}
+
 const struct sw_lane_polls sw_lane_polls[VH_RING_KINDS] = {
 	[VH_RING_SPLIT] = { rx_copied_split, rx_mapped_split, tx_copied_split, tx_mapped_split },
+	[VH_RING_PACKED] = { rx_copied_packed, rx_mapped_packed, tx_copied_packed,
+		tx_mapped_packed },
 };

@@ -25,16 +25,16 @@
 /*
  * VERSION_1: no legacy quirks where the container can do without. MRG_RXBUF: a container may post
  * short buffers. IN_ORDER: what we do anyway (DESIGN, invariant 1). EVENT_IDX, INDIRECT_DESC: every
- * driver knows them. No checksum or segmentation offload: the NIC queue could not keep the promise.
- * No LOG_ALL: dirty pages that a NIC writes would go unmarked, so migration is refused by the front
- * end.
+ * driver knows them. RING_PACKED: the container's choice. No checksum or segmentation offload: the
+ * NIC queue could not keep the promise. No LOG_ALL: dirty pages that a NIC writes would go unmarked,
+ * so migration is refused by the front end.
  */
 uint64_t vh_port_features(uint16_t nb_pairs)
 {
 	uint64_t features = (1ULL << VIRTIO_F_VERSION_1) | (1ULL << VIRTIO_F_ANY_LAYOUT) |
-		(1ULL << VIRTIO_F_IN_ORDER) | (1ULL << VIRTIO_NET_F_MRG_RXBUF) |
-		(1ULL << VIRTIO_RING_F_EVENT_IDX) | (1ULL << VIRTIO_RING_F_INDIRECT_DESC) |
-		(1ULL << VHOST_USER_F_PROTOCOL_FEATURES);
+		(1ULL << VIRTIO_F_RING_PACKED) | (1ULL << VIRTIO_F_IN_ORDER) |
+		(1ULL << VIRTIO_NET_F_MRG_RXBUF) | (1ULL << VIRTIO_RING_F_EVENT_IDX) |
+		(1ULL << VIRTIO_RING_F_INDIRECT_DESC) | (1ULL << VHOST_USER_F_PROTOCOL_FEATURES);
 
 	/* MQ needs the control queue, which the front end keeps to itself (virtio 1.1, 5.1.3). */
 	if (nb_pairs > 1)
@@ -236,6 +236,7 @@ static int start_ring(
 		.avail = info->avail,
 		.used = info->used,
 		.size = info->size,
+		.base = info->base,
 		.features = conn->features,
 		.callfd = info->callfd,
 		.mem = conn->mem,
@@ -291,8 +292,8 @@ void vh_port_pair_stopped(struct vh_pair *p, uint16_t pair)
 	pthread_mutex_lock(&port->lock);
 	rx->base = rx_base;
 	tx->base = tx_base;
-	rx->base_valid = true;
-	tx->base_valid = true;
+	rx->base_untold = true;
+	tx->base_untold = true;
 	conn->live &= ~(1u << pair);
 	dead = vh_conn_dead(conn);
 	pthread_cond_broadcast(&port->released);

@@ -70,8 +70,12 @@ struct vh_ring_info {
 	 * behind it (dup2), so a worker never writes to a number that means something else.
 	 */
 	int callfd;
-	uint16_t base; /* where the ring stood when it was settled */
-	bool base_valid;
+	/*
+	 * Where the ring stands while it is not at work (packed: with wrap counter). Ours once it
+	 * has been settled; librte_vhost's, which the container sets, from when it was told ours.
+	 */
+	uint16_t base;
+	bool base_untold;
 };
 
 /*

@@ -84,14 +84,14 @@ static void write_bases(struct vh_conn *conn)
 	for (unsigned int i = 0; i < 2u * conn->port->nb_pairs; i++) {
 		struct vh_ring_info *info = &conn->rings[i];
 		uint16_t base;
-		bool valid;
+		bool untold;
 
 		pthread_mutex_lock(&conn->port->lock);
-		valid = info->base_valid;
+		untold = info->base_untold;
 		base = info->base;
-		info->base_valid = false;
+		info->base_untold = false;
 		pthread_mutex_unlock(&conn->port->lock);
-		if (valid)
+		if (untold)
 			rte_vhost_set_vring_base(conn->vid, (uint16_t)i, base, base);
 	}
 }
@@ -176,9 +176,11 @@ static void take_ring(struct vh_conn *conn, uint16_t ring, bool ready)
 {
 	struct vh_ring_info *info = &conn->rings[ring];
 	struct rte_vhost_vring vring;
+	uint16_t base, used_base;
 	uint64_t features;
 
 	if (rte_vhost_get_vhost_vring(conn->vid, ring, &vring) != 0 ||
+		rte_vhost_get_vring_base(conn->vid, ring, &base, &used_base) != 0 ||
 		rte_vhost_get_negotiated_features(conn->vid, &features) != 0)
 		ready = false;
 	if (ready)
@@ -192,6 +194,9 @@ static void take_ring(struct vh_conn *conn, uint16_t ring, bool ready)
 		info->avail = (uint64_t)(uintptr_t)vring.avail;
 		info->used = (uint64_t)(uintptr_t)vring.used;
 		conn->features = features;
+		/* At work, or settled and not told: ours is newer. */
+		if (!(conn->live & (1u << ring / 2)) && !info->base_untold)
+			info->base = base;
 	}
 	pthread_mutex_unlock(&conn->port->lock);
 }

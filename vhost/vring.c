@@ -42,6 +42,11 @@ const char *vh_fit_str(enum vh_fit fit)
 	return fit < VH_FIT_COUNT ? fit_names[fit] : "?";
 }
 
+const char *vh_ring_kind_str(enum vh_ring_kind kind)
+{
+	return kind == VH_RING_PACKED ? "packed" : "split";
+}
+
 int vh_ring_start(struct vh_vring *vr, const struct vh_ring_setup *s, const char **why)
 {
 	bool mergeable = s->features & (1ULL << VIRTIO_NET_F_MRG_RXBUF);

@@ -208,6 +208,7 @@ void vh_ring_silence(struct vh_vring *vr);
 
 const char *vh_fault_str(enum vh_fault fault);
 const char *vh_fit_str(enum vh_fit fit);
+const char *vh_ring_kind_str(enum vh_ring_kind kind);
 
 /* Where a ring lies, in librte_vhost's addresses, and what was negotiated for it. */
 struct vh_ring_setup {

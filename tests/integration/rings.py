@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Every kind of split ring a container may bring: headers, chains, tables, short buffers; mapped where possible, else copied
-with the reason, each packet's bytes compared."""
+"""Every kind of ring a container may bring: split, packed, headers, chains, tables, short buffers; mapped where possible, else
+copied with the reason, each packet's bytes compared."""
 import os
 import sys
 
@@ -28,6 +28,21 @@ RECEIVE = [
     ('mergeable buffers of 256 bytes', VERSION_1 | MRG_RXBUF, 256, (256, 1), 'copied',
      'buffers shorter than the NIC queue needs'),
     ('chains of three', VERSION_1, 256, (600, 3), 'copied', 'buffers are descriptor chains'),
+    ('packed', VERSION_1 | RING_PACKED, 256, (2176, 1), 'mapped', ''),
+    ('packed, 10-byte header', RING_PACKED, 256, (2176, 1), 'mapped', ''),
+    ('packed, mergeable, in-order, EVENT_IDX', VERSION_1 | MRG_RXBUF | IN_ORDER | EVENT_IDX | RING_PACKED, 1024, (2176, 1),
+     'mapped', ''),
+    ('packed ring of 257', VERSION_1 | RING_PACKED, 257, (2176, 1), 'mapped', ''),
+    ('packed ring of 255', VERSION_1 | MRG_RXBUF | RING_PACKED, 255, (2176, 1), 'copied',
+     'ring has less than twice rx_desc entries'),
+    ('packed ring of 3', VERSION_1 | RING_PACKED, 3, (2176, 1), 'copied', 'ring has less than twice rx_desc entries'),
+    ('packed, header in a descriptor of its own', VERSION_1 | RING_PACKED, 256, 'split', 'copied',
+     'buffers are descriptor chains'),
+    ('packed, mergeable buffers of 256 bytes', VERSION_1 | MRG_RXBUF | RING_PACKED, 300, (256, 1), 'copied',
+     'buffers shorter than the NIC queue needs'),
+    ('packed, chains of three', VERSION_1 | RING_PACKED, 256, (600, 3), 'copied', 'buffers are descriptor chains'),
+    ('packed, mergeable chains of three short ones', VERSION_1 | MRG_RXBUF | RING_PACKED, 256, (100, 3), 'copied',
+     'buffers are descriptor chains'),
 ]
 
 SEND = [
@@ -52,7 +67,7 @@ def post(fe, buffers):
 
 
 def receive(t, d, w, name, features, ring_size, buffers, state, why):
-    with Frontend(d.dir + '/web0.sock', ring_size=ring_size) as fe:
+    with Frontend(d.dir + '/web0.sock', ring_size=ring_size, packed=bool(features & RING_PACKED)) as fe:
         fe.start(features)
         post(fe, buffers)
         wait_for(lambda: queue(d)['state'] == state and queue(d)['why_copied'] == why, 5,
@@ -68,46 +83,60 @@ def receive(t, d, w, name, features, ring_size, buffers, state, why):
         t.ok(not bad, f'receive: {name}: {state}, every byte is right', f'{bad[:5]}\n{queue(d)}\n{d.tail(5)}')
 
 
-def send(t, d, w):
-    with Frontend(d.dir + '/web0.sock') as fe:
+def send(t, d, w, kind, ring_size):
+    name = f'send, {kind}, {ring_size} entries'
+    with Frontend(d.dir + '/web0.sock', ring_size=ring_size, packed=kind == 'packed') as fe:
         fe.start(VERSION_1 | MRG_RXBUF | INDIRECT)
         wait_for(lambda: queue(d)['state'] in ('mapped', 'copied'), 5, 'the ring to work')
         frames = wire.Frames(w.mac)
-        for name, how in SEND:
+        for what, how in SEND:
             bad = []
             for n, size in enumerate(SIZES):
                 sent = frames.addresses + frames.make(n, size)
                 fe.tx[0].send(sent, **how)
                 if w.recv(2) != sent:
                     bad.append(size)
-            t.ok(not bad and fe.tx[0].wait_done(), f'send: {name}: every byte is right', f'{bad[:5]} {queue(d)}')
+            t.ok(not bad and fe.tx[0].wait_done(), f'{name}: {what}: every byte is right',
+                 f'{bad[:5]} {queue(d)}')
 
         before = queue(d)
         fe.tx[0].send(frames.addresses + b'\x88\xb5' + b'x' * 6)
         got = w.recv(2)
-        t.ok(got == (frames.addresses + b'\x88\xb5' + b'x' * 6).ljust(60, b'\0'), 'send: short frames are padded with zeroes',
-             str(got))
+        t.ok(got == (frames.addresses + b'\x88\xb5' + b'x' * 6).ljust(60, b'\0'),
+             f'{name}: short frames are padded with zeroes', str(got))
         fe.tx[0].send(b'x' * 13)
         fe.tx[0].send(b'x' * 3000)
         ok = fe.tx[0].wait_done()
         wait_for(lambda: queue(d)['tx_drop_size'] == before['tx_drop_size'] + 2, 2, 'the drops to be counted')
         t.ok(ok and queue(d)['tx_packets'] == before['tx_packets'] + 1,
-             'send: runts and giants are completed, dropped and counted', str(queue(d)))
+             f'{name}: runts and giants are completed, dropped and counted', str(queue(d)))
 
 
 def features(t, d):
     with Frontend(d.dir + '/web0.sock') as fe:
         fe.connect()
         offered = fe.get_features()
-        want = VERSION_1 | MRG_RXBUF | IN_ORDER | EVENT_IDX | INDIRECT | PROTOCOL_FEATURES
-        t.ok(offered & want == want and not offered & (RING_PACKED | 0x7f81), 'what is offered, and no offloads', hex(offered))
+        want = VERSION_1 | MRG_RXBUF | IN_ORDER | EVENT_IDX | INDIRECT | RING_PACKED | PROTOCOL_FEATURES
+        t.ok(offered & want == want and not offered & 0x7f81, 'what is offered, and no offloads', hex(offered))
 
 
-with Tap() as t, Netns('vft-rings', host='vft-g0') as net, Daemon(one_container(net)) as d, wire.Wire(net.peer, net.name) as w:
+def many(t, d, w):
     t.run(features, t, d)
     for case in RECEIVE:
         t.run(receive, t, d, w, *case, name=f'receive: {case[0]}')
         wait_for(lambda: d.telemetry('/vfring/containers,web0')['connected'] == 0, 5, 'it to be gone')
-    t.run(send, t, d, w)
+    for kind, ring_size in (('split', 256), ('packed', 256), ('packed', 255), ('packed', 7)):
+        t.run(send, t, d, w, kind, ring_size, name=f'send, {kind}, {ring_size} entries')
+        wait_for(lambda: d.telemetry('/vfring/containers,web0')['connected'] == 0, 5, 'it to be gone')
     t.ok(d.telemetry('/vfring/containers,web0')['resets'] == 0, 'nobody was reset', d.tail())
+
+
+with Tap() as t, Netns('vft-rings', host='vft-g0') as net, wire.Wire(net.peer, net.name) as w:
+    with Daemon(one_container(net)) as d:
+        many(t, d, w)
+    config = one_container(net)
+    config['port wire0']['rx_desc'] = 64
+    with Daemon(config) as d:
+        case = ('packed ring of 255, rx_desc = 64', VERSION_1 | MRG_RXBUF | RING_PACKED, 255, (2176, 1), 'mapped', '')
+        t.run(receive, t, d, w, *case, name=f'receive: {case[0]}')
 sys.exit(t.status)

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""A vhost-user front end (the container's side) with a split-ring virtio-net driver, for tests.
+"""A vhost-user front end (the container's side) with a virtio-net driver for split and packed rings, for tests.
 
 It is both a well-behaved and a hostile container: every step can be done by one convenience call, by its own
 message, or raw; rings and descriptors can be written with any value.
@@ -22,6 +22,7 @@ import socket
 import struct
 import time
 
+from packed_ring import WRAP, PackedRxRing, PackedTxRing  # noqa: F401: WRAP for tests
 from virtqueue import F_INDIRECT, F_NEXT, F_WRITE, Memory, RingError, RxRing, TxRing  # noqa: F401: for tests too
 
 # Requests
@@ -65,18 +66,20 @@ class Frontend:
 
     path      the socket; server=True listens there (and unlinks it at close), call accept() then
     queues    ring pairs
+    packed    rings are packed: RING_PACKED is added to the features
     memory    [size] or [(size, gpa, uva)] or [(size, gpa, uva, mmap_offset)] of the regions; rings are in the first one
     """
 
-    def __init__(self, path, queues=1, server=False, ring_size=256, memory=(16 << 20,), timeout=5):
-        self.path, self.queues, self.timeout = path, queues, timeout
+    def __init__(self, path, queues=1, server=False, ring_size=256, memory=(16 << 20,), timeout=5, packed=False):
+        self.path, self.queues, self.timeout, self.packed = path, queues, timeout, packed
         self.features = self.protocol = 0
         self.sock = self.listener = None
         self.mem = Memory()
         for m in memory:
             self.mem.add(*(m if isinstance(m, tuple) else (m,)))
-        self.rx = [RxRing(self.mem, 2 * i, ring_size) for i in range(queues)]
-        self.tx = [TxRing(self.mem, 2 * i + 1, ring_size) for i in range(queues)]
+        rx, tx = (PackedRxRing, PackedTxRing) if packed else (RxRing, TxRing)
+        self.rx = [rx(self.mem, 2 * i, ring_size) for i in range(queues)]
+        self.tx = [tx(self.mem, 2 * i + 1, ring_size) for i in range(queues)]
         self.rings = [r for pair in zip(self.rx, self.tx) for r in pair]
         if server:
             self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -236,8 +239,8 @@ class Frontend:
         self.set(SET_VRING_NUM, struct.pack('<II', ring.index, ring.num if num is None else num))
 
     def set_vring_base(self, ring, base=None):
-        """Default: the used index, where a back end that lost everything has to go on."""
-        self.set(SET_VRING_BASE, struct.pack('<II', ring.index, ring.used_idx if base is None else base))
+        """Default: where a back end that lost everything has to go on."""
+        self.set(SET_VRING_BASE, struct.pack('<II', ring.index, ring.base if base is None else base))
 
     def set_vring_addr(self, ring, desc=None, used=None, avail=None, flags=0):
         """User addresses, if other than the ring's own."""
@@ -265,7 +268,7 @@ class Frontend:
         self.set(SET_VRING_ENABLE, struct.pack('<II', ring.index, int(on)))
 
     def get_vring_base(self, ring):
-        """Stops the ring; returns the index of the next descriptor the back end would have taken."""
+        """Stops the ring; returns the base: where the back end would have gone on."""
         index, base = struct.unpack('<II', self.get(GET_VRING_BASE, struct.pack('<I', ring.index) + bytes(4)))
         if index != ring.index:
             raise VhostError(f'GET_VRING_BASE of ring {ring.index} answered for {index}')
@@ -276,7 +279,7 @@ class Frontend:
         """Owner and features: of those wanted, what is offered."""
         self.set_owner()
         self.offered = self.get_features()
-        features &= self.offered
+        features = (features | (RING_PACKED if self.packed else 0)) & self.offered
         self.queue_num = 1
         if self.offered & PROTOCOL_FEATURES and protocol:
             features |= PROTOCOL_FEATURES
@@ -290,7 +293,7 @@ class Frontend:
         self.set_status(ACKNOWLEDGE | DRIVER | FEATURES_OK)
 
     def start_rings(self, bases=None, enable=True):
-        """Calls, memory, rings, in virtio-user's order. bases: one per ring, default its used index."""
+        """Calls, memory, rings, in virtio-user's order. bases: one per ring, default its own."""
         for r in self.rings:
             self.set_vring_call(r)
         self.set_mem_table()

@@ -132,37 +132,81 @@ class Memory:
 
 
 class Ring:
-    """A split virtqueue, the driver's half. Plain methods keep the rules; those named raw_* write anything."""
+    """A virtqueue of either kind, the driver's half. Plain methods keep the rules; those named raw_* write anything."""
 
     def __init__(self, mem, index, num, region=None):
         self.mem, self.index, self.num = mem, index, num
-        self.desc = mem.alloc(16 * num, region)
-        self.avail = mem.alloc(6 + 2 * num, region)
-        self.used = mem.alloc(6 + 8 * num, region)
+        self.desc, self.avail, self.used = (mem.alloc(size, region) for size in self._sizes())
         self.kick_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self.call_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self.event_idx, self.header = False, 12
         self.reset()
 
-    def reset(self, start=0):
-        """Empty ring, all indices at `start` (near 65535: see them wrap), as by a driver that starts anew on the same
-        memory. Not while the back end uses it."""
-        self.mem.write(self.desc, bytes(16 * self.num))
-        self.mem.write(self.avail, bytes(6 + 2 * self.num))
-        self.mem.write(self.used, bytes(6 + 8 * self.num))
-        for base in (self.avail, self.used):
-            self.mem.put(U16, base + 2, start)
-        self.avail_idx = self.last_used = self.kicked = start
-        self.free = collections.deque(range(self.num))
-        self.chains = {}                     # head -> [(descriptor or None, gpa, length)]
-        self.tables = {}                     # head -> (gpa, length) of its indirect table
-        self.order = collections.deque()     # heads as made available
+    def reset(self, start=None):
+        """Empty ring, at the base `start` (default: the beginning), as by a driver that starts anew on the same memory.
+        Not while the back end uses it."""
+        for part, size in zip((self.desc, self.avail, self.used), self._sizes()):
+            self.mem.write(part, bytes(size))
+        self.chains = {}                     # head or id -> [(descriptor or None, gpa, length)]
+        self.tables = {}                     # head or id -> (gpa, length) of its indirect table
+        self.order = collections.deque()     # heads or ids as made available
         self.out_of_order = 0                # used entries that were not the oldest outstanding
         self.calls = 0                       # notifications received
 
     def close(self):
         for fd in (self.kick_fd, self.call_fd):
             os.close(fd)
+
+    def kick(self):
+        os.eventfd_write(self.kick_fd, 1)
+
+    def wait_call(self, timeout=5):
+        """Sleep until the back end calls. The number of calls since the last time, 0 if it did not."""
+        if not select.select([self.call_fd], [], [], timeout)[0]:
+            return 0
+        n = os.eventfd_read(self.call_fd)
+        self.calls += n
+        return n
+
+    def _seen_used(self, head):
+        if head not in self.chains:
+            return  # made available by raw_*, or a wrong id: the caller sees it
+        if self.order[0] != head:
+            self.out_of_order += 1
+            self.order.remove(head)
+        else:
+            self.order.popleft()
+
+    def forget(self):
+        """The driver starts the ring again where the back end stopped: what is outstanding is dropped, not reused."""
+        for head in list(self.chains):
+            self.reclaim(head)
+        self.order.clear()
+
+
+class SplitRing(Ring):
+    """Its base is an index: near 65535 the 16 bits wrap soon."""
+
+    def _sizes(self):
+        return 16 * self.num, 6 + 2 * self.num, 6 + 8 * self.num
+
+    def reset(self, start=None):
+        super().reset(start)
+        start = start or 0
+        for base in (self.avail, self.used):
+            self.mem.put(U16, base + 2, start)
+        self.avail_idx = self.last_used = self.kicked = start
+        self.free = collections.deque(range(self.num))
+
+    @property
+    def room(self):
+        """Free descriptors."""
+        return len(self.free)
+
+    @property
+    def base(self):
+        """Where a back end that lost everything has to go on."""
+        return self.used_idx
 
     # What the back end wrote
     @property
@@ -234,9 +278,6 @@ class Ring:
         self.raw_avail(head)
         return head
 
-    def kick(self):
-        os.eventfd_write(self.kick_fd, 1)
-
     def notify(self):
         """Kick if the back end wants it. True if it did."""
         fence()
@@ -265,14 +306,6 @@ class Ring:
         else:
             self.raw_avail_flags(NO_INTERRUPT)
 
-    def wait_call(self, timeout=5):
-        """Sleep until the back end calls. The number of calls since the last time, 0 if it did not."""
-        if not select.select([self.call_fd], [], [], timeout)[0]:
-            return 0
-        n = os.eventfd_read(self.call_fd)
-        self.calls += n
-        return n
-
     def harvest(self):
         """New used entries [(id, length)] in the order published. Descriptors stay taken until reclaim(id)."""
         idx, out = self.used_idx, []
@@ -281,14 +314,7 @@ class Ring:
         while self.last_used != idx:
             out.append(self.used_entry(self.last_used))
             self.last_used = (self.last_used + 1) & 0xffff
-            head = out[-1][0]
-            if head not in self.chains:
-                continue  # made available by raw_avail, or a wrong id: the caller sees it
-            if self.order[0] != head:
-                self.out_of_order += 1
-                self.order.remove(head)
-            else:
-                self.order.popleft()
+            self._seen_used(out[-1][0])
         return out
 
     def reclaim(self, head):
@@ -301,23 +327,17 @@ class Ring:
             self.mem.release(*self.tables.pop(head))
         return [(gpa, length) for _, gpa, length in chain]
 
-    def forget(self):
-        """The driver starts the ring again where the back end stopped: what is outstanding is dropped, not reused."""
-        for head in list(self.chains):
-            self.reclaim(head)
-        self.order.clear()
 
-
-class RxRing(Ring):
+class Receiving:
     """The ring the container receives on."""
 
-    def reset(self, start=0):
+    def reset(self, start=None):
         super().reset(start)
         self.pending = []  # harvested [(id, length, data)] that do not make a whole packet yet
 
     def post(self, count=None, size=2048, chain=1, region=None):
         """Post `count` buffers (default: as many as fit), each `chain` descriptors of `size` bytes."""
-        for _ in range(len(self.free) // chain if count is None else count):
+        for _ in range(self.room // chain if count is None else count):
             self.add([(self.mem.alloc(size, region), size, F_WRITE) for _ in range(chain)])
         self.notify()
 
@@ -375,7 +395,7 @@ class RxRing(Ring):
     mergeable = True
 
 
-class TxRing(Ring):
+class Sending:
     """The ring the container sends on."""
 
     def send(self, packet, layout='single', cuts=None, header=None, notify=True):
@@ -393,7 +413,7 @@ class TxRing(Ring):
             gpa = self.mem.alloc(max(1, end - start))
             self.mem.write(gpa, data[start:end])
             bufs.append((gpa, end - start, 0))
-        if len(self.free) < len(bufs):
+        if self.room < len(bufs):
             self.complete()
         head = self.add(bufs, indirect=layout == 'indirect')
         if notify:
@@ -416,3 +436,11 @@ class TxRing(Ring):
                 return False
             time.sleep(50e-6)
         return True
+
+
+class RxRing(Receiving, SplitRing):
+    pass
+
+
+class TxRing(Sending, SplitRing):
+    pass

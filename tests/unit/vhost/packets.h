@@ -34,11 +34,8 @@ static inline void soil(struct fake_ring *f)
 /* A ring of this build's kind that soon comes to its end. */
 static inline void start(struct fake_ring *f, uint32_t size, uint64_t features)
 {
-	if (FAKE_PACKED)
-		fake_ring_init_at(
-			f, size, features | FAKE_F_PACKED, (uint16_t)(0x8000 | (size - 1)));
-	else
-		fake_ring_init_at(f, size, features, 65533);
+	fake_ring_init_at(f, size, features | FAKE_F_KIND,
+		FAKE_PACKED ? (uint16_t)(0x8000 | (size - 1)) : 65533);
 	soil(f);
 }
 
