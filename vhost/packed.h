@@ -169,7 +169,7 @@ static inline void vh_packed_put_used(struct vh_vring *vr, struct vh_taken taken
 }
 
 /* Whether the last `n` entries before last_used include the one that the container waits for. */
-static inline bool vh_packed_event_due(struct vh_vring *vr, uint16_t n)
+static inline bool vh_packed_event_due(const struct vh_vring *vr, uint16_t n)
 {
 	/* One load: offset and flags belong together (2.7.14). */
 	uint32_t event = __atomic_load_n(vr->driver_event, __ATOMIC_RELAXED);
@@ -178,10 +178,6 @@ static inline bool vh_packed_event_due(struct vh_vring *vr, uint16_t n)
 	if (wish != VRING_PACKED_EVENT_FLAG_DESC || !(vr->flags & VH_RING_EVENT_IDX))
 		return wish != VRING_PACKED_EVENT_FLAG_DISABLE;
 
-	if (unlikely(vr->flags & VH_RING_FIRST_CALL)) {
-		vr->flags &= ~VH_RING_FIRST_CALL;
-		return true;
-	}
 	bool event_wrap = event & (1u << VRING_PACKED_EVENT_F_WRAP_CTR);
 	uint32_t place = event & ((1u << VRING_PACKED_EVENT_F_WRAP_CTR) - 1);
 	/* How far behind last_used it lies: 1 is the newest; 0 and "below" are yet to come. */

@@ -159,10 +159,6 @@ static inline bool vh_split_flush(struct vh_vring *vr)
 	 */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (vr->flags & VH_RING_EVENT_IDX) {
-		if (unlikely(vr->flags & VH_RING_FIRST_CALL)) {
-			vr->flags &= ~VH_RING_FIRST_CALL;
-			return true;
-		}
 		/* used_event stands behind the avail ring (2.6.6) */
 		uint16_t event = __atomic_load_n(&vr->avail->ring[vr->mask + 1u], __ATOMIC_RELAXED);
 

@@ -57,7 +57,6 @@ int vh_ring_start(struct vh_vring *vr, const struct vh_ring_setup *s, const char
 		.size = (uint16_t)s->size,
 		.hdr_len = mergeable || version_1 ? sizeof(struct virtio_net_hdr_mrg_rxbuf)
 						  : sizeof(struct virtio_net_hdr),
-		.flags = VH_RING_FIRST_CALL,
 		.callfd = s->callfd,
 		.kind = packed ? VH_RING_PACKED : VH_RING_SPLIT,
 	};

@@ -66,10 +66,9 @@ enum vh_fit {
 
 enum vh_ring_kind { VH_RING_SPLIT, VH_RING_PACKED, VH_RING_KINDS };
 
-#define VH_RING_EVENT_IDX  0x1 /* VIRTIO_RING_F_EVENT_IDX */
-#define VH_RING_INDIRECT   0x2 /* VIRTIO_RING_F_INDIRECT_DESC */
-#define VH_RING_MERGEABLE  0x4 /* VIRTIO_NET_F_MRG_RXBUF */
-#define VH_RING_FIRST_CALL 0x8 /* since the start, EVENT_IDX has not been obeyed: call once */
+#define VH_RING_EVENT_IDX 0x1 /* VIRTIO_RING_F_EVENT_IDX */
+#define VH_RING_INDIRECT  0x2 /* VIRTIO_RING_F_INDIRECT_DESC */
+#define VH_RING_MERGEABLE 0x4 /* VIRTIO_NET_F_MRG_RXBUF */
 
 struct vh_vring {
 	/* Read on every turn. The container's memory, by kind. */

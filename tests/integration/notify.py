@@ -74,9 +74,10 @@ def notifications(t, net, mapping, features, kind, packed):
             t.ok(not kicked(fe), f'{name}: nobody had to be kicked', str([r.device_event for r in fe.rings]))
 
 
-def missed_calls(t, net, features, kind):
+def missed_calls(t, net, features, kind, packed):
     """A sleeper whose last call was never made, as by a daemon that died in between: a new start wakes it."""
-    with Daemon(one_container(net)) as d, vhost_user.Frontend(d.dir + '/web0.sock') as fe, \
+    kind = f'{"packed, " if packed else ""}{kind}'
+    with Daemon(one_container(net)) as d, vhost_user.Frontend(d.dir + '/web0.sock', packed=packed) as fe, \
             wire.Wire(net.peer, net.name) as w:
         frames = wire.Frames(w.mac)
         rx, tx = fe.rx[0], fe.tx[0]
@@ -98,7 +99,7 @@ def missed_calls(t, net, features, kind):
             w.send(frames.addresses + frames.make(1, 100))
             tx.send(frames.addresses + frames.make(2, 100))
             for ring in (rx, tx):
-                wait_for(lambda r=ring: r.used_idx != r.last_used, 5, 'the buffer to be used')
+                wait_for(lambda r=ring: r.has_used, 5, 'the buffer to be used')
                 ring.wait_call(0)
                 ring.arm()
             restart()
@@ -158,7 +159,8 @@ with Tap() as t, Netns('vft-notify', host='vft-n0') as net:
                   name='EVENT_IDX')
         for vdev in ('', 'mrg_rxbuf=0,in_order=1', 'in_order=0', 'packed_vq=1', 'packed_vq=1,in_order=0'):
             t.run(real_driver, t, net, mapping, vdev, name='Rx interrupts')
-    t.run(missed_calls, t, net, vhost_user.DEFAULT_FEATURES, 'flags')
-    t.run(missed_calls, t, net, vhost_user.DEFAULT_FEATURES | vhost_user.EVENT_IDX, 'EVENT_IDX')
+    for packed in (False, True):
+        t.run(missed_calls, t, net, vhost_user.DEFAULT_FEATURES, 'flags', packed)
+        t.run(missed_calls, t, net, vhost_user.DEFAULT_FEATURES | vhost_user.EVENT_IDX, 'EVENT_IDX', packed)
     t.run(odd_call_fds, t, net)
 sys.exit(t.status)

@@ -130,16 +130,20 @@ class PackedRing(Ring):
         place, wrap = self.last_used
         self.raw_driver_event(place | WRAP * wrap, EVENT_DESC if self.event_idx else EVENT_ENABLE)
         fence()
-        return self._used_at(self.last_used)
+        return self.has_used
 
     def disarm(self):
         """Ask for no calls."""
         self.raw_driver_event(0, EVENT_DISABLE)
 
+    @property
+    def has_used(self):
+        return self.last_used != self.next and self._used_at(self.last_used)
+
     def harvest(self):
         """New used buffers [(id, length)] in the order published. Their entries stay taken until reclaim(id)."""
         out = []
-        while self.last_used != self.next and self._used_at(self.last_used):
+        while self.has_used:
             _, length, key, flags = self.get_desc(self.last_used[0])
             out.append((key, length if flags & F_WRITE else 0))
             self.last_used = self._advance(self.last_used, self._entries(key))

@@ -297,7 +297,7 @@ class SplitRing(Ring):
         else:
             self.raw_avail_flags(0)
         fence()
-        return self.used_idx != self.last_used
+        return self.has_used
 
     def disarm(self):
         """Ask for no calls (with EVENT_IDX: for one in 65535 entries)."""
@@ -305,6 +305,10 @@ class SplitRing(Ring):
             self.raw_used_event(self.last_used - 1)
         else:
             self.raw_avail_flags(NO_INTERRUPT)
+
+    @property
+    def has_used(self):
+        return self.used_idx != self.last_used
 
     def harvest(self):
         """New used entries [(id, length)] in the order published. Descriptors stay taken until reclaim(id)."""

@@ -53,7 +53,6 @@ static bool calls_for(uint32_t size, uint16_t base, uint16_t n, uint16_t place, 
 	struct fake_ring f;
 
 	fake_ring_init_at(&f, size, P | FAKE_F_EVENT_IDX, base);
-	f.vr.flags &= ~VH_RING_FIRST_CALL;
 	fake_set_event(&f, place, wrap);
 	fake_complete(&f, n);
 	bool call = vh_packed_flush(&f.vr);
@@ -110,7 +109,6 @@ static void test_event_table(void)
 	struct fake_ring f;
 
 	fake_ring_init(&f, 5, P | FAKE_F_EVENT_IDX);
-	f.vr.flags &= ~VH_RING_FIRST_CALL;
 	for (uint32_t pos = 0, turn = 0; turn < 1000; turn++) {
 		uint16_t n = (uint16_t)(turn % 5 + 1);
 		/* among the last round's entries and the next one's */
@@ -126,27 +124,6 @@ static void test_event_table(void)
 	}
 	CU_ASSERT_EQUAL(bad, 0);
 	CU_ASSERT(calls > 200);
-	fake_ring_free(&f);
-}
-
-static void test_first_call(void)
-{
-	struct fake_ring f;
-
-	/* The place that it waits for may have been passed before the ring was taken over. */
-	fake_ring_init_at(&f, 8, P | FAKE_F_EVENT_IDX, WRAP | 4);
-	fake_set_event(&f, 3, true);
-	CU_ASSERT_FALSE(vh_packed_flush(&f.vr));
-	fake_complete(&f, 1);
-	CU_ASSERT_TRUE(vh_packed_flush(&f.vr));
-	fake_complete(&f, 1);
-	CU_ASSERT_FALSE(vh_packed_flush(&f.vr));
-	fake_ring_free(&f);
-
-	fake_ring_init(&f, 8, P | FAKE_F_EVENT_IDX);
-	f.driver_event->flags = VRING_PACKED_EVENT_FLAG_DISABLE;
-	fake_complete(&f, 1);
-	CU_ASSERT_FALSE(vh_packed_flush(&f.vr)); /* never against its wish */
 	fake_ring_free(&f);
 }
 
@@ -216,7 +193,6 @@ static const struct unit_test tests[] = {
 	{ "call: exact boundaries of an event", test_event_boundaries },
 	{ "call: an event around the end", test_event_wrap },
 	{ "call: every event in ten rounds", test_event_table },
-	{ "call: the first one after the start", test_first_call },
 	{ "settle: completes and gives back the rest", test_settle },
 	{ "settle: the base is where it starts", test_base_round_trips },
 };

@@ -168,15 +168,15 @@ static void test_header_length_and_flags(void)
 	fake_ring_prepare(&f, 8, P, WRAP);
 	expect_start(&f, true);
 	CU_ASSERT_EQUAL(f.vr.hdr_len, 10);
-	CU_ASSERT_EQUAL(f.vr.flags, VH_RING_FIRST_CALL);
+	CU_ASSERT_EQUAL(f.vr.flags, 0);
 	f.setup.features = P | FAKE_F_MRG;
 	expect_start(&f, true);
 	CU_ASSERT_EQUAL(f.vr.hdr_len, 12);
-	CU_ASSERT_EQUAL(f.vr.flags, VH_RING_FIRST_CALL | VH_RING_MERGEABLE);
+	CU_ASSERT_EQUAL(f.vr.flags, VH_RING_MERGEABLE);
 	f.setup.features = P | FAKE_F_V1 | FAKE_F_INDIRECT | FAKE_F_EVENT_IDX;
 	expect_start(&f, true);
 	CU_ASSERT_EQUAL(f.vr.hdr_len, 12);
-	CU_ASSERT_EQUAL(f.vr.flags, VH_RING_FIRST_CALL | VH_RING_INDIRECT | VH_RING_EVENT_IDX);
+	CU_ASSERT_EQUAL(f.vr.flags, VH_RING_INDIRECT | VH_RING_EVENT_IDX);
 	CU_ASSERT_EQUAL(f.vr.fault, VH_FAULT_NONE);
 	fake_ring_free(&f);
 }

@@ -42,7 +42,6 @@ static bool calls_for(uint16_t start, uint16_t n, uint16_t event)
 	struct fake_ring f;
 
 	fake_ring_init_at(&f, 8, FAKE_F_EVENT_IDX, start);
-	f.vr.flags &= ~VH_RING_FIRST_CALL;
 	f.avail->flags = VRING_AVAIL_F_NO_INTERRUPT; /* has no meaning then */
 	fake_set_used_event(&f, event);
 	complete_some(&f, n);
@@ -83,7 +82,6 @@ static void test_event_like_the_kernel(void)
 	uint32_t bad = 0;
 
 	fake_ring_init_at(&f, 8, FAKE_F_EVENT_IDX, 65500);
-	f.vr.flags &= ~VH_RING_FIRST_CALL;
 	for (uint32_t turn = 0; turn < 400; turn++) {
 		uint16_t old = f.vr.last_used, n = turn % 8 + 1;
 		uint16_t event = (uint16_t)(old + turn % 13 - 2);
@@ -93,21 +91,6 @@ static void test_event_like_the_kernel(void)
 		bad += vh_split_flush(&f.vr) != !!vring_need_event(event, old + n, old);
 	}
 	CU_ASSERT_EQUAL(bad, 0);
-	fake_ring_free(&f);
-}
-
-/* The place that it waits for may have been passed before the ring was taken over. */
-static void test_first_call(void)
-{
-	struct fake_ring f;
-
-	fake_ring_init_at(&f, 8, FAKE_F_EVENT_IDX, 100);
-	fake_set_used_event(&f, 99);
-	CU_ASSERT_FALSE(vh_split_flush(&f.vr));
-	complete_some(&f, 1);
-	CU_ASSERT_TRUE(vh_split_flush(&f.vr));
-	complete_some(&f, 1);
-	CU_ASSERT_FALSE(vh_split_flush(&f.vr));
 	fake_ring_free(&f);
 }
 
@@ -178,7 +161,6 @@ static const struct unit_test tests[] = {
 	{ "call: exact boundaries of used_event", test_event_boundaries },
 	{ "call: used_event around 65535", test_event_wrap },
 	{ "call: used_event as the kernel decides", test_event_like_the_kernel },
-	{ "call: the first one after the start", test_first_call },
 	{ "call: writes the eventfd", test_call_writes_the_eventfd },
 	{ "settle: completes and gives back the rest", test_settle },
 	{ "settle: twice is harmless", test_settle_again },

@@ -195,16 +195,16 @@ static void test_start_flags(void)
 
 	fake_ring_prepare(&f, 8, 0, 0);
 	expect_start(&f, true);
-	CU_ASSERT_EQUAL(f.vr.flags, VH_RING_FIRST_CALL);
+	CU_ASSERT_EQUAL(f.vr.flags, 0);
 	f.setup.features = FAKE_F_MRG;
 	expect_start(&f, true);
-	CU_ASSERT_EQUAL(f.vr.flags, VH_RING_FIRST_CALL | VH_RING_MERGEABLE);
+	CU_ASSERT_EQUAL(f.vr.flags, VH_RING_MERGEABLE);
 	f.setup.features = FAKE_F_INDIRECT;
 	expect_start(&f, true);
-	CU_ASSERT_EQUAL(f.vr.flags, VH_RING_FIRST_CALL | VH_RING_INDIRECT);
+	CU_ASSERT_EQUAL(f.vr.flags, VH_RING_INDIRECT);
 	f.setup.features = FAKE_F_EVENT_IDX | FAKE_F_V1;
 	expect_start(&f, true);
-	CU_ASSERT_EQUAL(f.vr.flags, VH_RING_FIRST_CALL | VH_RING_EVENT_IDX);
+	CU_ASSERT_EQUAL(f.vr.flags, VH_RING_EVENT_IDX);
 	CU_ASSERT_EQUAL(f.vr.fault, VH_FAULT_NONE);
 	fake_ring_free(&f);
 }
