@@ -28,12 +28,12 @@ def check(t, name, r):
     t.ok(r['lost'] == 0, f'{name}: nothing was lost', str(r))
 
 
-def heap_grows(t, net, mapping):
+def heap_grows(t, net, mapping, vdev=''):
     """A testpmd on hugepages opens a second port, whose queues allocate 8 MiB each: its heap grows, and virtio-user
     sends a new table."""
-    name = f'heap grows, mapping = {mapping}'
+    name = f'heap grows, mapping = {mapping}{vdev and f", {vdev}"}'
     with Daemon(one_container(net, mapping=mapping)) as d, \
-            Testpmd(d.dir + '/web0.sock', huge=True, lcores='0@0,1@0') as pmd:
+            Testpmd(d.dir + '/web0.sock', vdev=vdev, huge=True, lcores='0@0,1@0') as pmd:
         wait_for(lambda: working(d), 10, 'the ring to work')
         before, end, result = queue(d), threading.Event(), []
         regions = d.telemetry('/vfring/containers,web0')['memory_regions']
@@ -54,10 +54,11 @@ def heap_grows(t, net, mapping):
         check(t, name, result[0])
 
 
-def front_end_sends(t, net, style):
+def front_end_sends(t, net, style, packed):
     """A front end sends a new table, the way virtio-user does (rings disabled) or QEMU does (live)."""
-    name = f'table in the style of {style}'
-    with Daemon(one_container(net)) as d, vhost_user.Frontend(d.dir + '/web0.sock') as fe:
+    name = f'table in the style of {style}{", packed" if packed else ""}'
+    with Daemon(one_container(net)) as d, \
+            vhost_user.Frontend(d.dir + '/web0.sock', packed=packed, ring_size=300 if packed else 256) as fe:
         fe.start()
         fe.rx[0].post(size=2176)
         wait_for(lambda: queue(d)['state'] == 'mapped', 10, 'the ring to be mapped')
@@ -102,7 +103,9 @@ with Tap() as t, Netns('vft-memory', host='vft-m0') as net:
     with Hugepages(160):
         for mapping in ('auto', 'off'):
             t.run(heap_grows, t, net, mapping, name=f'heap grows, mapping = {mapping}')
+        t.run(heap_grows, t, net, 'auto', 'packed_vq=1', name='heap grows, packed')
     for style in ('virtio-user', 'qemu'):
-        t.run(front_end_sends, t, net, style, name=f'table in the style of {style}')
+        for packed in (False, True):
+            t.run(front_end_sends, t, net, style, packed, name=f'table in the style of {style}')
     t.run(too_many, t, net)
 sys.exit(t.status)

@@ -51,18 +51,18 @@ def check_damage(t, traffic, name):
          f'{name}: what came back meanwhile was whole, in order and once', str(r))
 
 
-def container_restarts(t, net, mapping):
-    name = f'container killed, mapping = {mapping}'
+def container_restarts(t, net, mapping, vdev=''):
+    name = f'container killed, mapping = {mapping}{vdev and f", {vdev}"}'
     with Daemon(one_container(net, mapping=mapping)) as d:
         path = d.dir + '/web0.sock'
         with Traffic(net) as traffic:
             # The second one connects while the first one's death may not have been noticed yet.
             for n in range(4):
-                with Testpmd(path, lcores='0@0,1@0') as pmd:
+                with Testpmd(path, vdev=vdev, lcores='0@0,1@0') as pmd:
                     wait_for(lambda: working(d), 10, 'the ring to work')
                     wait_for(lambda: pmd.stats()['TX-packets'] > 200, 10, 'packets through the container')
                     pmd.kill9()
-            with Testpmd(path, lcores='0@0,1@0') as pmd:
+            with Testpmd(path, vdev=vdev, lcores='0@0,1@0') as pmd:
                 wait_for(lambda: working(d) and pmd.stats()['TX-packets'] > 200, 10, 'traffic after the last restart')
                 traffic.end.set()
                 traffic.thread.join(30)
@@ -75,11 +75,12 @@ def container_restarts(t, net, mapping):
                      f'{name}: every packet received is accounted for', str(c))
 
 
-def daemon_restarts(t, net, how, mapping):
-    name = f'daemon {how}, mapping = {mapping}'
+def daemon_restarts(t, net, how, mapping, vdev=''):
+    name = f'daemon {how}, mapping = {mapping}{vdev and f", {vdev}"}'
     with Daemon(one_container(net, mapping=mapping, socket_mode='client')) as d:
         # The container listens: its socket outlives the daemon.
-        with Testpmd(d.dir + '/web0.sock', vdev='server=1', lcores='0@0,1@0', forward=None, limit=30) as pmd:
+        with Testpmd(d.dir + '/web0.sock', vdev=f'server=1{vdev and "," + vdev}', lcores='0@0,1@0', forward=None,
+                     limit=30) as pmd:
             pmd.command('set fwd macswap')
             pmd.command('start')
             wait_for(lambda: working(d), 10, 'the ring to work')
@@ -104,4 +105,7 @@ with Tap() as t, Netns('vft-restart', host='vft-r0') as net:
         t.run(container_restarts, t, net, mapping, name=f'container restart, mapping = {mapping}')
         for how in ('stopped', 'killed'):
             t.run(daemon_restarts, t, net, how, mapping, name=f'daemon {how}, mapping = {mapping}')
+    t.run(container_restarts, t, net, 'auto', 'packed_vq=1', name='container restart, packed')
+    for how in ('stopped', 'killed'):
+        t.run(daemon_restarts, t, net, how, 'auto', 'packed_vq=1', name=f'daemon {how}, packed')
 sys.exit(t.status)
