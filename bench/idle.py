@@ -4,8 +4,8 @@
 
     sudo bench/idle.py [vfring-mapped|vfring-rx|vfring-copied] [--idle 0,1,8,32,128]
 
-Two figures for each number: cycles of a turn that finds no packet, and busy cycles per packet of the busy container at all
-that it takes. Prints what one idle container adds to an empty turn: cycles. Needs build/.
+Two figures for each number: cycles of a turn that finds no packet, and busy cycles per packet of the busy container at
+all that it takes. Prints what one idle container adds to an empty turn: cycles. Needs build/.
 """
 import contextlib
 import os
@@ -44,9 +44,11 @@ def once(kind, lab, setup, nb, a):
     with contextlib.ExitStack() as stack:
         c = stack.enter_context(with_crowd(kind, nb)(lab, setup))
         try:
-            stack.enter_context(crowd.connected(lab, nb, setup, c.query, kind.expected))
+            others = stack.enter_context(crowd.connected(lab, nb, setup, c.query, kind.expected))
         except (RuntimeError, AssertionError) as e:
             raise Failed(f'{e}') from e
+        if others:
+            say(f'of {nb} idle containers {crowd.describe(others)}')
         turn = empty_turn(c, a.seconds)
         measure.full_load(c, a.size, 'io', a.settle)
         return turn, measure.throughput(c, a.seconds)['busy_cycles_per_packet']

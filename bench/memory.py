@@ -4,9 +4,10 @@
 
     sudo bench/memory.py [vfring-mapped|vfring-rx|vfring-copied] [--containers 64]
 
-Counted are what is allocated in DPDK's heaps (descriptors, packet buffers, rings) and the process's private memory beside
-them; the container's own memory, which is only mapped, is not. Prints KiB per container: the difference between 1 and
---containers, divided. Needs build/ and hugepages (so that heaps and private memory can be told apart).
+Counted are what is allocated in DPDK's heaps (descriptors, packet buffers, rings) and the process's private memory
+beside them; the container's own memory (128 MiB of 4 KiB pages), which is only mapped, is not. Prints KiB per
+container: the difference between 1 and --containers, divided. Needs build/ and hugepages (so that heaps and private
+memory can be told apart).
 """
 import contextlib
 import os
@@ -43,9 +44,11 @@ def used(kind, lab, setup, nb):
     with contextlib.ExitStack() as stack:
         try:
             d = stack.enter_context(Daemon(config, dir=lab.dir))
-            stack.enter_context(crowd.connected(lab, nb, setup, d.telemetry, kind.expected))
+            others = stack.enter_context(crowd.connected(lab, nb, setup, d.telemetry, kind.expected))
         except (RuntimeError, AssertionError) as e:
             raise Failed(f'{e}') from e
+        if others:
+            raise Failed(f'of {nb} containers {crowd.describe(others)}')
         return heaps(d.telemetry), private(d.pid)
 
 

@@ -4,8 +4,8 @@
 
     sudo bench/pvp.sh [options]
 
-installs what is missing, builds, and runs this. Contestants: vfring with both directions mapped, with Rx mapped, copied;
-testpmd's vhost PMD; Open vSwitch with DPDK. bench/README.md says what they share and how the figures are taken.
+installs what is missing, builds, and runs this. Contestants: vfring with both directions mapped, with Rx mapped,
+copied; testpmd's vhost PMD; Open vSwitch with DPDK. bench/README.md says what they share and how the figures are taken.
 """
 import json
 import os

@@ -45,7 +45,8 @@ def add_setup(p, size=True, ring=True):
     if ring:
         p.add_argument('--ring', type=int, default=1024, help="entries of the container's rings; default: %(default)s")
     p.add_argument('--desc', type=int, default=128, help="descriptors of the NIC's queues; default: %(default)s")
-    p.add_argument('--vdev', default=Setup.vdev, help="more arguments of the container's virtio-user; default: %(default)s")
+    p.add_argument('--vdev', default=Setup.vdev,
+                   help="more arguments of the container's virtio-user; default: %(default)s")
 
 
 def setup(a, **more):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The switches that are compared. Each runs one polling thread between net_simvf0 and the container's vhost-user socket.
+"""The switches that are compared: one polling thread each, between net_simvf0 and the container's vhost-user socket.
 
     with start('ovs-dpdk', lab, Setup()) as c:
         c.nic           the simulated VF inside it

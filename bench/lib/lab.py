@@ -5,7 +5,7 @@
         with contestants.start('vfring-copied', lab, Setup(ring=256)) as c:
             ...
 
-Everything of a run is in `lab.dir`, which only root can enter, below /run: EAL loads no plugin out of a folder below /tmp.
+Everything of a run is in `lab.dir`, which only root can enter, below /run: EAL loads no plugin from below /tmp.
 """
 import contextlib
 import dataclasses
@@ -78,7 +78,7 @@ class Lab:
         self._stack.close()
 
     def prefer(self, pid):
-        """Give a process's scheduling group the priority, too: with autogroups, that of its threads counts only inside."""
+        """Give a process's scheduling group the priority, too: with autogroups, a thread's counts inside its group."""
         with contextlib.suppress(OSError), open(f'/proc/{pid}/autogroup', 'w') as f:
             f.write(str(self.nice))
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Figures of one contestant that runs (contestants.py), each over one window of time.
 
-Packets per second are differences of the NIC's counters divided by the time between the readings. The switch core's cycles
-are read right after, not at the same moment; so what counts of them is a share or a quotient: busy of all cycles, or busy
-cycles per packet of the same reading. Cycles of the simulated DMA (dma=copy) are taken out and shown apart.
+Packets per second are differences of the NIC's counters divided by the time between the readings. The switch core's
+cycles are read right after, not at the same moment; so what counts of them is a share or a quotient: busy of all
+cycles, or busy cycles per packet of the same reading. Cycles of the simulated DMA (dma=copy) are taken out and shown
+apart.
 """
 import contextlib
 import glob
@@ -13,6 +14,7 @@ import time
 from lab import CALM, Failed
 from rig import wait_for
 
+NOISE = 0.02  # share of the time that a polling thread may lack its CPU
 QUICK_ANSWER = 0.001  # seconds; a reading that took longer is not exact enough for a rate
 
 
@@ -29,7 +31,7 @@ class Snapshot:
         self.at = began + took / 2
         self.spent = c.spent()
         self.steal = steal(c.lab.switch_cpu)
-        self.threads = {'switch': threads(c.switch_pid), 'container': threads(c.container.pid)}
+        self.threads = all_threads(c)
 
 
 def steal(cpu):
@@ -51,14 +53,38 @@ def threads(pid):
     return found
 
 
-def waited(a, b, span):
-    """Share of the time in which the polling thread, which is the one that ran most, had to wait for its CPU."""
-    spent = [(b[t][0] - a[t][0], b[t][1] - a[t][1]) for t in b if t in a]
-    return max(spent, default=(0, 0))[1] / span
+def all_threads(c):
+    return {'switch': threads(c.switch_pid), 'container': threads(c.container.pid)}
+
+
+def waited(a, b, prefix=''):
+    """Shares of the time in which the two polling threads, which are those that ran most, had to wait for their CPUs."""
+    shares = {}
+    for who in a:
+        ran, waits = max(((b[who][t][0] - a[who][t][0], b[who][t][1] - a[who][t][1]) for t in b[who] if t in a[who]),
+                         default=(0, 0))
+        shares[f'{prefix}{who}_wait_share'] = waits / (ran + waits) if ran else 0.0
+    return shares
+
+
+def noise(figures):
+    return max(v for k, v in figures.items() if k.endswith('_wait_share'))
+
+
+def steadiest(measure_once):
+    """Measure once more if something else had the CPUs meanwhile; the figures of the window with less of that."""
+    figures = measure_once()
+    if noise(figures) > NOISE:
+        figures = min(figures, measure_once(), key=noise)
+    return figures
 
 
 def throughput(c, seconds):
     """What the switch core does in the next `seconds`."""
+    return steadiest(lambda: _throughput(c, seconds))
+
+
+def _throughput(c, seconds):
     hz = c.lab.hz
     a = Snapshot(c)
     time.sleep(seconds)
@@ -78,9 +104,11 @@ def throughput(c, seconds):
         busy_share = cycles * rate / hz
     received = b.nic['ipackets'] - a.nic['ipackets']
     dma = (b.nic.get('sim_dma_cycles', 0) - a.nic.get('sim_dma_cycles', 0)) / sent
-    return {'mpps': rate / 1e6, 'busy_cycles_per_packet': cycles - dma, 'idle_share': max(0.0, 1 - busy_share),
-            'dma_cycles_per_packet': dma, 'dropped_share': max(0.0, 1 - sent / max(received, 1)), 'steal_share': (b.steal - a.steal) / span,
-            **{f'{who}_wait_share': waited(a.threads[who], b.threads[who], span) for who in b.threads}}
+    return {'mpps': rate / 1e6,
+            'busy_cycles_per_packet': cycles - dma, 'idle_share': max(0.0, 1 - busy_share),
+            'dma_cycles_per_packet': dma, 'dropped_share': max(0.0, 1 - sent / max(received, 1)),
+            'steal_share': (b.steal - a.steal) / span,
+            **waited(a.threads, b.threads)}
 
 
 def offered(counters):
@@ -102,18 +130,23 @@ def drained(c):
 
 def under_load(c, mpps, seconds):
     """Latency and loss at `mpps`. The loss is exact: counted from silence to silence."""
+    return steadiest(lambda: _under_load(c, mpps, seconds))
+
+
+def _under_load(c, mpps, seconds):
     before = drained(c)
     c.nic.latency(reset=True)
+    began = all_threads(c)
     c.nic.set(rate=int(mpps * 1e6))
     time.sleep(seconds)
-    latency = c.nic.latency()
+    latency, ended = c.nic.latency(), all_threads(c)
     after = drained(c)
     came = offered(after) - offered(before)
     if came <= 0 or not latency or not latency['samples']:
         raise Failed('no packets under load')
     return {'load_mpps': mpps, 'loss': max(0.0, 1 - (after['opackets'] - before['opackets']) / came),
             'latency_p50_ns': latency['p50_ns'], 'latency_p99_ns': latency['p99_ns'],
-            'latency_max_ns': latency['max_ns']}
+            'latency_max_ns': latency['max_ns'], **waited(began, ended, 'load_')}
 
 
 def full_load(c, size, forward, settle):

@@ -135,11 +135,12 @@ def _latency(panel, where):
     low, top = min(v[1] for v in values), max(v[4] for v in values)
     pale = [f"{b} using 1:5:({panel.width * 0.92:.4f}) with boxes fc rgb '{COLOURS[n]}' fs transparent solid 0.35"
             for n, b in blocks.items()]
-    labels = [f"{b} using 1:5:(sprintf('%.3g / %.3g', $2, $5)) with labels rotate left offset 0,0.4 font ',9' "
+    labels = [f"{b} using 1:5:(us($2).' / '.us($5)) with labels rotate left offset 0,0.4 font ',9' "
               "tc rgb '#333333'" for b in blocks.values()]
     return data + PANEL.format(
         x=where[0], y=where[1], title='Latency at 80 % of its own rate: p50 (full), p99 (pale)', unit='µs',
-        more=f'set logscale y\nset yrange [{max(low / 3, 0.01):.4g}:{top * 12:.4g}]',
+        more=f'set logscale y\nset yrange [{max(low / 3, 0.01):.4g}:{top * max(12, (top / low) ** 0.7):.4g}]\n'
+             "us(t) = sprintf(t < 100 ? '%.1f' : '%.0f', t)",
         plots=', \\\n '.join(pale + _solid(blocks, panel.width) + labels)) + 'unset logscale y\n'
 
 
@@ -148,7 +149,8 @@ def _legend(names, where, with_dma):
     entries = [(n, COLOURS[n]) for n in names]
     if with_dma:
         entries.append(('the DMA, where the CPU has to do it (dma=copy)', DMA))
-    text = f'set size 0.49,0.315\nset origin {where[0]},{where[1]}\nunset border\nunset xtics\nunset ytics\nunset grid\n' \
+    text = f"set size 0.49,0.315\nset origin {where[0]},{where[1]}\nunset border\nunset xtics\nunset ytics\n" \
+           "unset grid\n" \
            "unset title\nunset ylabel\nset yrange [0:1]\nset key at graph 0.02,0.9 left top Left reverse samplen 1.5 " \
            "spacing 1.7 font ',14'\n"
     plots = [f"-1 with boxes fc rgb '{colour}' title '{_quote(name)}'" for name, colour in entries]

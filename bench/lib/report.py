@@ -6,8 +6,8 @@ import time
 
 from contestants import KINDS
 from lab import git_state
+from measure import NOISE, noise
 
-NOISE = 0.02  # share of the time that a polling thread may lack its CPU
 # Figures whose spread readers want to see.
 SPREAD = ('mpps', 'busy_cycles_per_packet', 'idle_share', 'loss', 'latency_p50_ns', 'latency_p99_ns')
 
@@ -56,10 +56,10 @@ class Results:
 
     def noise(self):
         """What to say of windows in which a polling thread lacked its CPU; '' if that did not happen."""
-        shares = [s for r in self.rounds.values() for who in ('switch', 'container')
-                  for s in r.get(f'{who}_wait_share', [])]
+        shares = [s for r in self.rounds.values() for k, values in r.items() if k.endswith('_wait_share')
+                  for s in values]
         bad = sum(s > NOISE for s in shares)
-        return f'In {bad} of {len(shares)} windows a polling thread waited for its CPU: this machine was busy.' if bad else ''
+        return f'In {bad} of {len(shares)} cases a polling thread lacked its CPU: this machine was busy.' if bad else ''
 
     def _row(self, key, lab):
         name, size, forward, dma, ring = key
@@ -90,20 +90,20 @@ def conditions(a, lab):
     clock = f' ({lab.hz / 1e9:.2f} GHz TSC)' if lab.hz else ''
     machine = models[0] if models else platform.machine()
     return (f'{time.strftime("%Y-%m-%d")}, vfring {git_state()}, {machine}{clock}, '
-            f'{"2 MiB hugepages" if lab.huge else "no hugepages"}, rings {a.ring}, NIC descriptors {a.desc}, {a.rounds} rounds of {a.seconds:g} s')
+            f'{"2 MiB hugepages" if lab.huge else "no hugepages"}, rings {a.ring}, NIC descriptors {a.desc}, '
+            f'{a.rounds} {"rounds" if a.rounds > 1 else "round"} of {a.seconds:g} s')
 
 
 def brief(size, forward, r):
     """A round's figures for the progress."""
+    waits = f' (CPU lacked {noise(r):.0%})' if noise(r) > NOISE else ''
     if 'loss' in r:
-        return f'{size} B {r["latency_p50_ns"] / 1e3:.1f}/{r["latency_p99_ns"] / 1e3:.1f} us, lost {r["loss"]:.3%}'
+        return f'{size} B {r["latency_p50_ns"] / 1e3:.1f}/{r["latency_p99_ns"] / 1e3:.1f} us, lost {r["loss"]:.3%}{waits}'
     mode = '' if forward == 'io' else f' {forward}'
     dma = f' + dma {r["dma_cycles_per_packet"]:.0f}' if r['dma_cycles_per_packet'] else ''
     dropped = f' dropped {r["dropped_share"]:.0%}' if r['dropped_share'] > 0.01 else ''
-    waits = [f' {who} waited {r[who + "_wait_share"]:.0%}' for who in ('switch', 'container')
-             if r[who + '_wait_share'] > NOISE]
     return (f'{size} B{mode} {r["mpps"]:.2f} Mpps {r["busy_cycles_per_packet"]:.0f} cycles{dma} '
-            f'idle {r["idle_share"]:.0%}{dropped}{"".join(waits)}')
+            f'idle {r["idle_share"]:.0%}{dropped}{waits}')
 
 
 def _spread(r, key, fmt, scale=1):
@@ -152,7 +152,8 @@ def tables(results, a):
                           + ('; latency and loss at 80 % of each one\'s own rate.' if load else '.')
                           + ' Median (min-max).', a.contestants, a.sizes, plain + load, forward=forward, ring=a.ring))
     out.append(_table(results, f'DMA by the CPU (dma=copy), its cycles apart. Container io, ring {a.ring}.',
-                      a.contestants, a.sizes, ['Mpps', 'cycles/packet', 'DMA', 'idle', 'dropped'], dma='copy', ring=a.ring))
+                      a.contestants, a.sizes, ['Mpps', 'cycles/packet', 'DMA', 'idle', 'dropped'], dma='copy',
+                      ring=a.ring))
     if a.ring != 256:
         out.append(_table(results, 'Ring 256. Container io.', a.contestants, a.sizes, plain, ring=256))
     return ''.join(out)
