@@ -40,6 +40,8 @@ static __rte_always_inline int fill(
 		return -ENOBUFS;
 	}
 
+	/* By the time that packets are published, the used entries are here. */
+	vh_ring_prefetch_used(kind, vr);
 	/*
 	 * Check all before anything is taken. Slots from head on are free: scratch space till then.
 	 */
@@ -54,6 +56,8 @@ static __rte_always_inline int fill(
 			__atomic_store_n(&pool->unfit, fit, __ATOMIC_RELAXED);
 			return -ENOBUFS;
 		}
+		/* The container wrote there last; the second loop finds the line here. */
+		vh_prefetch_write(buf.addr);
 		slot->id = buf.id;
 		/* buf_addr + headroom is the byte after the virtio-net header (DESIGN). */
 		vh_mbuf_set_buf(m, buf.addr + vr->hdr_len - RTE_PKTMBUF_HEADROOM,
@@ -69,6 +73,7 @@ static __rte_always_inline int fill(
 	}
 	pool->head += n;
 	vh_ring_take(kind, vr, (uint16_t)n);
+	vh_ring_prefetch_avail(kind, vr); /* of the next refill */
 	return 0;
 }
 

@@ -53,9 +53,8 @@ static __rte_always_inline uint16_t rx_mapped(enum vh_ring_kind kind, struct sw_
 	if (unlikely(pmd_rxpool_fault(lane->pool) != PMD_RX_FAULT_NONE))
 		return 0;
 	nb = rte_eth_rx_burst(lane->port_id, lane->queue, pkts, SW_BURST);
-	if (nb == 0)
-		return 0;
-	pmd_rxpool_publish(lane->pool, pkts, nb, &lane->stats.rx);
+	if (nb > 0)
+		pmd_rxpool_publish(lane->pool, pkts, nb, &lane->stats.rx);
 	call_container(kind, &lane->pair.rx, &lane->stats.rx_calls);
 	return nb;
 }
@@ -87,8 +86,7 @@ static __rte_always_inline uint16_t copy_waiting(enum vh_ring_kind kind, struct 
 		lane->nb_rx_wait--;
 		done++;
 	}
-	if (done > 0)
-		call_container(kind, vr, &lane->stats.rx_calls);
+	call_container(kind, vr, &lane->stats.rx_calls);
 	return done;
 }
 
@@ -102,8 +100,10 @@ static __rte_always_inline uint16_t rx_copied(enum vh_ring_kind kind, struct sw_
 			return nb;
 	}
 	nb = rte_eth_rx_burst(lane->port_id, lane->queue, lane->rx_wait, SW_BURST);
-	if (nb == 0)
+	if (nb == 0) {
+		call_container(kind, &lane->pair.rx, &lane->stats.rx_calls);
 		return 0;
+	}
 	lane->rx_wait_at = 0;
 	lane->nb_rx_wait = nb;
 	for (uint16_t i = 0; i < nb; i++)
@@ -134,27 +134,19 @@ static void send_waiting(struct sw_lane *lane)
 	}
 }
 
-static __rte_always_inline uint16_t tx_copied(enum vh_ring_kind kind, struct sw_lane *lane)
+/* Takes and copies at most nb packets into tx_wait. Returns how many were taken. */
+static __rte_always_inline uint16_t copy_out(
+	enum vh_ring_kind kind, struct sw_lane *lane, uint16_t nb)
 {
 	struct vh_vring *vr = &lane->pair.tx;
 	struct rte_mbuf *pkts[SW_BURST];
-	uint16_t nb, used = 0, taken = 0;
+	uint16_t used = 0, taken;
 
-	if (unlikely(lane->owes_call))
-		call_first(lane);
-	if (unlikely(lane->nb_tx_wait > 0)) {
-		send_waiting(lane);
-		if (lane->nb_tx_wait > 0)
-			return 0;
-	}
-	nb = RTE_MIN(vh_ring_avail(kind, vr, SW_BURST), SW_BURST);
-	if (nb == 0)
-		return 0;
 	if (unlikely(rte_pktmbuf_alloc_bulk(lane->tx_pool, pkts, nb) != 0)) {
 		lane->stats.tx_no_mbuf++;
 		return 0;
 	}
-	while (taken < nb) {
+	for (taken = 0; taken < nb; taken++) {
 		struct vh_taken buf;
 		int ret =
 			vh_ring_copy_tx(kind, vr, pkts[used], PMD_MIN_FRAME, lane->max_frame, &buf);
@@ -168,17 +160,33 @@ static __rte_always_inline uint16_t tx_copied(enum vh_ring_kind kind, struct sw_
 			break;
 		}
 		vh_ring_put_used(kind, vr, buf, 0);
-		taken++;
 	}
-	lane->stats.tx_copied += used;
 	if (used < nb)
 		rte_pktmbuf_free_bulk(&pkts[used], nb - used);
-	call_container(kind, vr, &lane->stats.tx_calls);
-	if (used > 0) {
-		lane->tx_wait_at = 0;
-		lane->nb_tx_wait = used;
+	lane->stats.tx_copied += used;
+	lane->tx_wait_at = 0;
+	lane->nb_tx_wait = used;
+	return taken;
+}
+
+static __rte_always_inline uint16_t tx_copied(enum vh_ring_kind kind, struct sw_lane *lane)
+{
+	struct vh_vring *vr = &lane->pair.tx;
+	uint16_t nb, taken = 0;
+
+	if (unlikely(lane->owes_call))
+		call_first(lane);
+	if (unlikely(lane->nb_tx_wait > 0))
 		send_waiting(lane);
+	if (likely(lane->nb_tx_wait == 0)) {
+		nb = RTE_MIN(vh_ring_avail(kind, vr, SW_BURST), SW_BURST);
+		if (nb > 0)
+			taken = copy_out(kind, lane, nb);
 	}
+	/* Copied, so the buffers are the container's again, whenever the packets are sent. */
+	call_container(kind, vr, &lane->stats.tx_calls);
+	if (taken > 0 && lane->nb_tx_wait > 0)
+		send_waiting(lane);
 	return taken;
 }
 
@@ -217,6 +225,8 @@ static __rte_always_inline uint16_t lend(enum vh_ring_kind kind, struct sw_lane 
 	struct vh_vring *vr = &lane->pair.tx;
 	uint16_t used = 0, lent = 0, taken;
 
+	vh_ring_prefetch_avail(kind, vr);
+	vh_ring_prefetch_used(kind, vr);
 	for (taken = 0; taken < nb && vh_ring_avail(kind, vr, 1) > 0; taken++) {
 		struct vh_tx_buf buf;
 		enum vh_fit fit = vh_ring_peek_tx(kind, vr, PMD_MIN_FRAME, &buf);

@@ -74,7 +74,7 @@ void *vh_mem_from_peer(const struct vh_mem *mem, uint64_t peer_addr, uint64_t le
  * none. *hint is the caller's last hit, always a valid region index.
  */
 static inline void *vh_mem_translate_part(
-	const struct vh_mem *mem, uint32_t *hint, uint64_t gpa, uint64_t *len)
+	const struct vh_mem *mem, uint16_t *hint, uint64_t gpa, uint64_t *len)
 {
 	const struct vh_region *r = &mem->regions[*hint];
 	/*
@@ -83,7 +83,7 @@ static inline void *vh_mem_translate_part(
 	uint64_t off = gpa - r->gpa;
 
 	if (unlikely(off >= r->size)) {
-		uint32_t i;
+		uint16_t i;
 
 		for (i = 0; i < mem->nb_regions; i++) {
 			r = &mem->regions[i];
@@ -102,7 +102,7 @@ static inline void *vh_mem_translate_part(
 
 /* Our address of [gpa, gpa + len) if all of it lies in one region, else NULL. */
 static inline void *vh_mem_translate(
-	const struct vh_mem *mem, uint32_t *hint, uint64_t gpa, uint64_t len)
+	const struct vh_mem *mem, uint16_t *hint, uint64_t gpa, uint64_t len)
 {
 	uint64_t part = len;
 	void *addr = vh_mem_translate_part(mem, hint, gpa, &part);

@@ -13,6 +13,7 @@ static void stand_at(struct vh_vring *vr, uint16_t place, bool wrap)
 	vr->known = 0;
 	vr->out = 0;
 	vr->unshown = 0;
+	vr->unasked = 0;
 	/* 2.7.1: AVAIL is the wrap counter; USED the same if used, the opposite if available */
 	vr->avail_flags = wrap ? VH_PACKED_AVAIL : VH_PACKED_USED;
 	vr->used_flags = wrap ? VH_PACKED_OWNER : 0;

@@ -11,6 +11,8 @@
 #ifndef VHOST_PACKED_H
 #define VHOST_PACKED_H
 
+#include <rte_prefetch.h>
+
 #include "vhost/vring.h"
 
 #define VH_PACKED_AVAIL (1u << VRING_PACKED_DESC_F_AVAIL)
@@ -169,12 +171,13 @@ static inline void vh_packed_put_used(struct vh_vring *vr, struct vh_taken taken
 }
 
 /* Whether the last `n` entries before last_used include the one that the container waits for. */
-static inline bool vh_packed_event_due(const struct vh_vring *vr, uint16_t n)
+static inline bool vh_packed_event_due(struct vh_vring *vr, uint16_t n)
 {
 	/* One load: offset and flags belong together (2.7.14). */
 	uint32_t event = __atomic_load_n(vr->driver_event, __ATOMIC_RELAXED);
 	uint32_t wish = (event >> 16) & 3;
 
+	vr->patience = wish == VRING_PACKED_EVENT_FLAG_DISABLE ? VH_RING_PATIENCE : 0;
 	if (wish != VRING_PACKED_EVENT_FLAG_DESC || !(vr->flags & VH_RING_EVENT_IDX))
 		return wish != VRING_PACKED_EVENT_FLAG_DISABLE;
 
@@ -190,26 +193,51 @@ static inline bool vh_packed_event_due(const struct vh_vring *vr, uint16_t n)
 
 /*
  * Shows all completions since the last flush. Returns whether the container asked to be called for
- * them (2.7.10).
+ * them, or for earlier ones (2.7.10). To be called each turn: VH_RING_PATIENCE.
  */
 static inline bool vh_packed_flush(struct vh_vring *vr)
 {
 	uint16_t n = vr->unshown;
 
-	if (n == 0)
-		return false;
-	uint16_t first = vh_packed_place(vr, (uint32_t)vr->last_used + vr->size - n);
-	/* Release: packet data and the entries behind it are visible before the first flags. */
-	__atomic_store_n(&vr->packed[first].flags, vr->first_flags, __ATOMIC_RELEASE);
-	vr->unshown = 0;
-	vr->out -= n;
+	if (n != 0) {
+		uint16_t first = vh_packed_place(vr, (uint32_t)vr->last_used + vr->size - n);
 
+		/* Release: packet data and the entries behind are visible before the first flags. */
+		__atomic_store_n(&vr->packed[first].flags, vr->first_flags, __ATOMIC_RELEASE);
+		vr->unshown = 0;
+		vr->out -= n;
+		vr->unasked = RTE_MIN((uint32_t)vr->unasked + n, vr->size);
+		if (vr->patience > 0) {
+			vr->patience--;
+			return false;
+		}
+	} else if (likely(vr->unasked == 0)) {
+		return false;
+	}
 	/*
 	 * Full barrier: the flags must be visible before the container's wish is read, or both
 	 * sides miss each other: we read "no call", it reads "nothing new" and sleeps.
 	 */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	n = vr->unasked;
+	vr->unasked = 0;
 	return vh_packed_event_due(vr, n);
+}
+
+/* Entries of a burst from the next buffer on: four in a line. */
+static inline void vh_packed_prefetch_avail(const struct vh_vring *vr)
+{
+	uint16_t place = vh_packed_place(vr, (uint32_t)vr->last_avail + vr->known);
+
+	for (uint16_t i = 0; i < RTE_MIN(VH_RING_BURST, vr->size); i += 4)
+		rte_prefetch0(&vr->packed[vh_packed_place(vr, (uint32_t)place + i)]);
+}
+
+/* Ours already: written where they were read. */
+static inline void vh_packed_prefetch_used(const struct vh_vring *vr)
+{
+	for (uint16_t i = 0; i < RTE_MIN(VH_RING_BURST, vr->size); i += 4)
+		vh_prefetch_write(&vr->packed[vh_packed_place(vr, (uint32_t)vr->last_used + i)]);
 }
 
 /*

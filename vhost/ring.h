@@ -63,6 +63,24 @@ static __rte_always_inline bool vh_ring_flush(enum vh_ring_kind kind, struct vh_
 	return kind == VH_RING_PACKED ? vh_packed_flush(vr) : vh_split_flush(vr);
 }
 
+static __rte_always_inline void vh_ring_prefetch_avail(
+	enum vh_ring_kind kind, const struct vh_vring *vr)
+{
+	if (kind == VH_RING_PACKED)
+		vh_packed_prefetch_avail(vr);
+	else
+		vh_split_prefetch_avail(vr);
+}
+
+static __rte_always_inline void vh_ring_prefetch_used(
+	enum vh_ring_kind kind, const struct vh_vring *vr)
+{
+	if (kind == VH_RING_PACKED)
+		vh_packed_prefetch_used(vr);
+	else
+		vh_split_prefetch_used(vr);
+}
+
 static __rte_always_inline int vh_ring_copy_rx(
 	enum vh_ring_kind kind, struct vh_vring *vr, const struct rte_mbuf *m)
 {

@@ -32,6 +32,7 @@ int vh_split_start(struct vh_vring *vr, const struct vh_ring_setup *s, const cha
 	vr->last_used = __atomic_load_n(&vr->used->idx, __ATOMIC_ACQUIRE);
 	vr->last_avail = vr->last_used;
 	vr->used_shown = vr->last_used;
+	vr->used_asked = vr->last_used;
 	vr->avail_seen = vr->last_used;
 	if ((uint16_t)(__atomic_load_n(&vr->avail->idx, __ATOMIC_ACQUIRE) - vr->last_used) >
 		s->size) {

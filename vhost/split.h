@@ -141,30 +141,60 @@ static inline void vh_split_put_used(struct vh_vring *vr, struct vh_taken taken,
 
 /*
  * Shows all completions since the last flush. Returns whether the container asked to be called for
- * them (2.6.7.2: used_event, or the avail ring's flag).
+ * them, or for earlier ones (2.6.7.2: used_event, or the avail ring's flag). To be called each turn:
+ * VH_RING_PATIENCE.
  */
 static inline bool vh_split_flush(struct vh_vring *vr)
 {
-	uint16_t old = vr->used_shown, new = vr->last_used;
+	uint16_t old = vr->used_asked, new = vr->last_used;
 
-	if (old == new)
+	if (vr->used_shown != new) {
+		/* Release: entries and packet data are visible before the index. */
+		__atomic_store_n(&vr->used->idx, new, __ATOMIC_RELEASE);
+		vr->used_shown = new;
+		if (vr->patience > 0) {
+			vr->patience--;
+			return false;
+		}
+	} else if (likely(old == new)) {
 		return false;
-	/* Release: entries and packet data are visible before the index. */
-	__atomic_store_n(&vr->used->idx, new, __ATOMIC_RELEASE);
-	vr->used_shown = new;
-
+	}
 	/*
 	 * Full barrier: the index must be visible before the container's wish is read, or both
 	 * sides miss each other: we read "no call", it reads "nothing new" and sleeps (2.6.7.2).
 	 */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	vr->used_asked = new;
 	if (vr->flags & VH_RING_EVENT_IDX) {
 		/* used_event stands behind the avail ring (2.6.6) */
 		uint16_t event = __atomic_load_n(&vr->avail->ring[vr->mask + 1u], __ATOMIC_RELAXED);
 
 		return (uint16_t)(new - event - 1) < (uint16_t)(new - old);
 	}
-	return !(__atomic_load_n(&vr->avail->flags, __ATOMIC_RELAXED) & VRING_AVAIL_F_NO_INTERRUPT);
+	bool call = !(
+		__atomic_load_n(&vr->avail->flags, __ATOMIC_RELAXED) & VRING_AVAIL_F_NO_INTERRUPT);
+
+	vr->patience = call ? 0 : VH_RING_PATIENCE;
+	return call;
+}
+
+/* Descriptors of a burst from the next buffer on: four in a line, mostly in a row. */
+static inline void vh_split_prefetch_avail(const struct vh_vring *vr)
+{
+	for (uint16_t i = 0; i < VH_RING_BURST; i += 4) {
+		uint16_t pos = (vr->last_avail + i) & vr->mask;
+
+		/* Perhaps not offered yet: then it is any number, masked. */
+		rte_prefetch0(&vr->desc[__atomic_load_n(&vr->avail->ring[pos], __ATOMIC_RELAXED) &
+			vr->mask]);
+	}
+}
+
+/* Used entries of a burst: eight in a line. */
+static inline void vh_split_prefetch_used(const struct vh_vring *vr)
+{
+	for (uint16_t i = 0; i <= VH_RING_BURST; i += 8)
+		vh_prefetch_write(&vr->used->ring[(vr->last_used + i) & vr->mask]);
 }
 
 /*

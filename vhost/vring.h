@@ -10,7 +10,8 @@
  *	take		take peeked buffers
  *	untake		give the newest back, unused
  *	put_used	complete the oldest buffer
- *	flush		show the completions to the container, and whether it wants a call
+ *	flush		show the completions to the container, and whether it wants a call; each turn
+ *	prefetch_avail, prefetch_used	the next burst's entries, to be read, to be written
  *
  * A buffer occupies `entries` places of its ring, by which the position moves on: one on a split
  * ring, however long the chain; as many as it has descriptors on a packed ring.
@@ -66,9 +67,20 @@ enum vh_fit {
 
 enum vh_ring_kind { VH_RING_SPLIT, VH_RING_PACKED, VH_RING_KINDS };
 
+#define VH_RING_BURST 32 /* buffers that the prefetch functions look ahead */
+
 #define VH_RING_EVENT_IDX 0x1 /* VIRTIO_RING_F_EVENT_IDX */
 #define VH_RING_INDIRECT  0x2 /* VIRTIO_RING_F_INDIRECT_DESC */
 #define VH_RING_MERGEABLE 0x4 /* VIRTIO_NET_F_MRG_RXBUF */
+
+/*
+ * Asking whether the container wants to be called takes a full barrier, which waits until all that
+ * was written has left the core: a large part of what a burst costs (measured). A container that did
+ * not want any when asked last is polling, so so many flushes only show. The next one asks, and so
+ * does the first one that has nothing to show: a container that goes to sleep meanwhile is woken a
+ * turn late, and never not at all.
+ */
+#define VH_RING_PATIENCE 16
 
 struct vh_vring {
 	/* Read on every turn. The container's memory, by kind. */
@@ -94,6 +106,8 @@ struct vh_vring {
 			uint16_t mask; /* size - 1 */
 			uint16_t avail_seen; /* avail->idx as last read and checked */
 			uint16_t used_shown; /* used->idx as last written */
+			uint16_t
+				used_asked; /* of these, up to here the container's wish was obeyed */
 		};
 		struct { /* packed: entries, with out + known <= size and unshown <= out */
 			uint16_t known; /* from last_avail on, seen to be available */
@@ -103,12 +117,15 @@ struct vh_vring {
 			uint16_t avail_flags; /* an available entry behind `known` */
 			uint16_t used_flags; /* a used entry at last_used */
 			uint16_t first_flags; /* all flags of the first unshown one: the flush's */
+			uint16_t
+				unasked; /* shown, and the container's wish not yet obeyed; <= size */
 		};
 	};
 	uint8_t hdr_len; /* virtio-net header: 12, or 10 on a legacy ring without MRG_RXBUF */
 	uint8_t flags; /* VH_RING_* */
-	uint32_t hint; /* last region hit */
+	uint16_t hint; /* last region hit */
 	int callfd; /* never -1: a dummy eventfd stands in for none */
+	uint8_t patience; /* flushes that may go by without asking the container's wish */
 	/* Bytes that the control thread polls. */
 	uint8_t fault; /* enum vh_fault, the first one wins */
 	uint8_t calling; /* in vh_ring_call() */
@@ -141,6 +158,17 @@ struct vh_tx_buf {
 	uint32_t len; /* of the frame */
 	struct vh_taken taken; /* to be, by take() */
 };
+
+/* Brings a line into this core's cache to be written. Any address. */
+static inline void vh_prefetch_write(const volatile void *p)
+{
+#if defined(__x86_64__)
+	/* The compiler takes a plain prefetch for the builtin unless told of this one's existence. */
+	__asm__ volatile("prefetchw %0" : : "m"(*(const volatile char *)p));
+#else
+	__builtin_prefetch((const void *)(uintptr_t)p, 1);
+#endif
+}
 
 static inline void vh_ring_set_fault(struct vh_vring *vr, enum vh_fault fault)
 {

@@ -187,7 +187,7 @@ static void check_positions_wrap(uint32_t size, uint32_t nb_desc, uint16_t first
 		for (uint16_t used = fake_nb_used(&ring); seen != used; seen++) {
 			uint32_t nth = i + 1 - LAG - (uint16_t)(used - seen);
 
-			bad += fake_split_used(&ring, seen).id != nth_id(nth);
+			bad += fake_used(&ring, seen).id != nth_id(nth);
 		}
 	}
 	CU_ASSERT_EQUAL(bad, 0);

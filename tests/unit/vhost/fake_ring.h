@@ -450,6 +450,16 @@ static inline void fake_complete(struct fake_ring *f, uint16_t n)
 		fake_put_used(f, i, 1, 1);
 }
 
+/* Without EVENT_IDX: whether the container wants to be called. */
+static inline void fake_want_calls(struct fake_ring *f, bool want)
+{
+	if (fake_is_packed(f))
+		f->driver_event->flags =
+			want ? VRING_PACKED_EVENT_FLAG_ENABLE : VRING_PACKED_EVENT_FLAG_DISABLE;
+	else
+		f->avail->flags = want ? 0 : VRING_AVAIL_F_NO_INTERRUPT;
+}
+
 static inline bool fake_was_called(const struct fake_ring *f)
 {
 	uint64_t count;

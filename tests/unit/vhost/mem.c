@@ -89,7 +89,7 @@ static void test_first_and_last_byte(void)
 {
 	struct vh_mem_desc d[3];
 	struct vh_mem *mem = three_regions(d);
-	uint32_t hint = 0;
+	uint16_t hint = 0;
 
 	for (uint32_t i = 0; i < 3; i++) {
 		uint8_t *first = vh_mem_translate(mem, &hint, d[i].gpa, 1);
@@ -116,7 +116,7 @@ static void test_outside(void)
 			GPA + 4 * SIZE, UINT64_MAX, UINT64_MAX - SIZE, 1ULL << 63 };
 
 		for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-			uint32_t hint = h;
+			uint16_t hint = h;
 
 			CU_ASSERT_PTR_NULL(vh_mem_translate(mem, &hint, bad[i], 1));
 			CU_ASSERT_EQUAL(hint, h);
@@ -130,7 +130,7 @@ static void test_crossing(void)
 {
 	struct vh_mem_desc d[3];
 	struct vh_mem *mem = three_regions(d);
-	uint32_t hint = 0;
+	uint16_t hint = 0;
 
 	CU_ASSERT_PTR_NOT_NULL(vh_mem_translate(mem, &hint, GPA + SIZE - 10, 10));
 	/* into the next region: legal memory, but not one piece */
@@ -147,7 +147,7 @@ static void test_length_overflow(void)
 {
 	struct vh_mem_desc d[3];
 	struct vh_mem *mem = three_regions(d);
-	uint32_t hint = 0;
+	uint16_t hint = 0;
 
 	CU_ASSERT_PTR_NULL(vh_mem_translate(mem, &hint, GPA, UINT64_MAX));
 	/* gpa + len is GPA + 1 after the wrap */
@@ -163,7 +163,7 @@ static void test_top_of_address_space(void)
 	const char *why = "";
 	struct vh_mem_desc d = region(UINT64_MAX - SIZE, PEER);
 	struct vh_mem *mem = vh_mem_create(&d, 1, &why);
-	uint32_t hint = 0;
+	uint16_t hint = 0;
 
 	CU_ASSERT_PTR_NOT_NULL_FATAL(mem);
 	CU_ASSERT_PTR_NOT_NULL(vh_mem_translate(mem, &hint, UINT64_MAX - 1, 1));
@@ -178,7 +178,7 @@ static void test_hint(void)
 {
 	struct vh_mem_desc d[3];
 	struct vh_mem *mem = three_regions(d);
-	uint32_t hint = 0;
+	uint16_t hint = 0;
 
 	CU_ASSERT_PTR_NOT_NULL(vh_mem_translate(mem, &hint, GPA + 3 * SIZE, 1));
 	CU_ASSERT_EQUAL(hint, 2);
@@ -195,7 +195,7 @@ static void test_part(void)
 {
 	struct vh_mem_desc d[3];
 	struct vh_mem *mem = three_regions(d);
-	uint32_t hint = 2;
+	uint16_t hint = 2;
 	uint64_t len = 100;
 
 	uint8_t *a = vh_mem_translate_part(mem, &hint, GPA + SIZE - 30, &len);

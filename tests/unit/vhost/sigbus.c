@@ -145,7 +145,7 @@ static void test_mem_poisoned(void)
 	struct shared s[2] = { share(), share() };
 	struct vh_mem_desc d[2];
 	const char *why = "";
-	uint32_t hint = 0;
+	uint16_t hint = 0;
 
 	for (uint32_t i = 0; i < 2; i++)
 		d[i] = (struct vh_mem_desc){
