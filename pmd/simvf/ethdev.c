@@ -60,19 +60,30 @@ static int infos_get(struct rte_eth_dev *eth, struct rte_eth_dev_info *info)
 
 /* ---- RSS ---- */
 
-static void set_rss(struct simvf_dev *dev, const struct rte_eth_rss_conf *conf)
+/* With the device's lock. */
+static int set_rss(struct simvf_dev *dev, const struct rte_eth_rss_conf *conf)
 {
+	/* Many applications leave the length out. */
+	if (conf->rss_key != NULL && conf->rss_key_len != 0 &&
+		conf->rss_key_len != sizeof(dev->rss_key))
+		return -EINVAL;
 	dev->rss_types = conf->rss_hf & SIMVF_RSS_TYPES;
 	if (conf->rss_key != NULL)
 		memcpy(dev->rss_key, conf->rss_key, sizeof(dev->rss_key));
+	return 0;
 }
 
 static int rss_hash_update(struct rte_eth_dev *eth, struct rte_eth_rss_conf *conf)
 {
-	if (conf->rss_key != NULL && conf->rss_key_len != sizeof(of(eth)->rss_key))
-		return -EINVAL;
-	set_rss(of(eth), conf);
-	return reclassify(of(eth));
+	struct simvf_dev *dev = of(eth);
+	int ret;
+
+	simvf_lock(dev);
+	ret = set_rss(dev, conf);
+	if (ret == 0)
+		ret = simvf_gen_rebuild(dev);
+	simvf_unlock(dev);
+	return ret;
 }
 
 static int rss_hash_conf_get(struct rte_eth_dev *eth, struct rte_eth_rss_conf *conf)
@@ -95,13 +106,19 @@ static bool reta_selected(const struct rte_eth_rss_reta_entry64 *reta, uint16_t 
 static int reta_update(
 	struct rte_eth_dev *eth, struct rte_eth_rss_reta_entry64 *reta, uint16_t size)
 {
+	struct simvf_dev *dev = of(eth);
+	int ret;
+
 	if (size != SIMVF_RETA_SIZE)
 		return -EINVAL;
+	simvf_lock(dev);
 	for (uint16_t i = 0; i < size; i++)
 		if (reta_selected(reta, i))
-			of(eth)->reta[i] = (uint8_t)reta[i / RTE_ETH_RETA_GROUP_SIZE]
-						   .reta[i % RTE_ETH_RETA_GROUP_SIZE];
-	return reclassify(of(eth));
+			dev->reta[i] = (uint8_t)reta[i / RTE_ETH_RETA_GROUP_SIZE]
+					       .reta[i % RTE_ETH_RETA_GROUP_SIZE];
+	ret = simvf_gen_rebuild(dev);
+	simvf_unlock(dev);
+	return ret;
 }
 
 static int reta_query(struct rte_eth_dev *eth, struct rte_eth_rss_reta_entry64 *reta, uint16_t size)
@@ -121,14 +138,18 @@ static int dev_configure(struct rte_eth_dev *eth)
 {
 	const struct rte_eth_conf *conf = &eth->data->dev_conf;
 	struct simvf_dev *dev = of(eth);
+	int ret = 0;
 
+	simvf_lock(dev);
+	dev->filter.vlan = (conf->rxmode.offloads & RTE_ETH_RX_OFFLOAD_VLAN_FILTER) != 0;
 	dev->rss = (conf->rxmode.mq_mode & RTE_ETH_MQ_RX_RSS_FLAG) != 0;
 	memcpy(dev->rss_key, simvf_default_key, sizeof(dev->rss_key));
 	if (dev->rss)
-		set_rss(dev, &conf->rx_adv_conf.rss_conf);
+		ret = set_rss(dev, &conf->rx_adv_conf.rss_conf);
 	for (uint16_t i = 0; i < SIMVF_RETA_SIZE && eth->data->nb_rx_queues > 0; i++)
 		dev->reta[i] = (uint8_t)(i % eth->data->nb_rx_queues);
-	return 0;
+	simvf_unlock(dev);
+	return ret;
 }
 
 void simvf_select_bursts(struct rte_eth_dev *eth)

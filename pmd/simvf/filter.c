@@ -30,7 +30,8 @@ bool simvf_filter_allows(const struct simvf_filter *f, const uint8_t *frame)
 		return true;
 	if (rte_is_multicast_ether_addr(&dst))
 		return f->allmulti;
-	for (int i = 0; i < SIMVF_MAX_MACS; i++)
+	/* All zeroes stand where there is no address. */
+	for (int i = 0; i < SIMVF_MAX_MACS && !rte_is_zero_ether_addr(&dst); i++)
 		if (rte_is_same_ether_addr(&dst, &f->mac[i]))
 			return true;
 	return false;
@@ -89,7 +90,6 @@ int simvf_mac_addr_add(
 
 void simvf_mac_addr_remove(struct rte_eth_dev *eth, uint32_t index)
 {
-	/* All zeroes is nobody's address. */
 	const struct rte_ether_addr none = { { 0 } };
 
 	set_mac(of(eth), index, &none);

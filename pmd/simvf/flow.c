@@ -135,8 +135,8 @@ static int add_item(struct rte_flow *rule, const struct kind *kind,
 
 	if (item->last != NULL)
 		return refuse(error, ENOTSUP, RTE_FLOW_ERROR_TYPE_ITEM_LAST, item, "no ranges");
-	/* Behind the header, and what the compiler may have left in between, stand flags. */
-	if (spec != NULL && !all_zero(mask, RTE_ALIGN_CEIL(kind->header, 4), kind->item))
+	/* Behind the header stand flags, such as has_vlan. */
+	if (spec != NULL && !all_zero(mask, kind->header, kind->item))
 		return refuse(error, ENOTSUP, RTE_FLOW_ERROR_TYPE_ITEM_MASK, item,
 			"only the header's own fields");
 	*m = (struct match){ .layer = kind->layer, .tag = rule->nb_tags };

@@ -26,8 +26,9 @@ static void make_head(const struct simvf_args *args, uint32_t flow, uint8_t *hea
 	eth.dst_addr = args->dst;
 	eth.src_addr = (struct rte_ether_addr){ { 0x02, 0, 0, 0, 0x5e, 1 } };
 	ip.next_proto_id = IPPROTO_UDP;
-	ip.src_addr = rte_cpu_to_be_32(RTE_IPV4(198, 18, 0, 0) + flow);
-	ip.dst_addr = RTE_BE32(RTE_IPV4(198, 19, 0, 1));
+	/* 198.18.0.0 and up to 198.19.0.1: the networks that are set apart for benchmarks. */
+	ip.src_addr = rte_cpu_to_be_32(UINT32_C(0xc6120000) + flow);
+	ip.dst_addr = RTE_BE32(0xc6130001);
 	udp = (struct rte_udp_hdr){
 		.src_port = rte_cpu_to_be_16((uint16_t)(1024 + flow)),
 		.dst_port = rte_cpu_to_be_16((uint16_t)(5000 + flow)),

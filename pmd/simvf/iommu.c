@@ -210,8 +210,8 @@ void simvf_iotlb_flush(struct simvf_iommu *mmu, struct simvf_iotlb *tlb)
 
 	memset(tlb, 0, sizeof(*tlb));
 	tlb->generation = generation;
-	if (!mmu->on)
-		tlb->hi = UINT64_MAX;
+	tlb->lo = mmu->on ? UINT64_MAX : 0;
+	tlb->hi = UINT64_MAX;
 }
 
 static bool look_up(struct simvf_iommu *mmu, uint64_t addr, uint64_t end, struct simvf_range *found)

@@ -46,7 +46,10 @@ struct simvf_iommu {
 	uint32_t nb_maps;
 };
 
-/* A queue's cache. The range that was hit last stands in front. */
+/*
+ * A queue's cache. The range that was hit last stands in front; `hi` is not less than the length of
+ * a frame, also where nothing fits.
+ */
 struct simvf_iotlb {
 	uint64_t lo;
 	uint64_t hi;
@@ -82,7 +85,8 @@ static __rte_always_inline void simvf_iotlb_sync(struct simvf_iommu *mmu, struct
 static __rte_always_inline bool simvf_iommu_allows(
 	struct simvf_iommu *mmu, struct simvf_iotlb *tlb, uint64_t addr, uint32_t len)
 {
-	if (likely(addr >= tlb->lo && addr + len <= tlb->hi))
+	/* Not addr + len: that may wrap. */
+	if (likely(addr >= tlb->lo && addr <= tlb->hi - len))
 		return true;
 	return simvf_iommu_walk(mmu, tlb, addr, len);
 }
