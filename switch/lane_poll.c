@@ -65,6 +65,8 @@ static __rte_always_inline uint16_t copy_waiting(enum vh_ring_kind kind, struct 
 	struct vh_vring *vr = &lane->pair.rx;
 	uint16_t done = 0;
 
+	vh_ring_prefetch_used(kind, vr);
+	vh_ring_prefetch_bufs(kind, vr, lane->nb_rx_wait, true);
 	while (lane->nb_rx_wait > 0) {
 		struct rte_mbuf *m = lane->rx_wait[lane->rx_wait_at];
 		int ret = vh_ring_copy_rx(kind, vr, m);
@@ -142,6 +144,8 @@ static __rte_always_inline uint16_t copy_out(
 	struct rte_mbuf *pkts[SW_BURST];
 	uint16_t used = 0, taken;
 
+	vh_ring_prefetch_used(kind, vr);
+	vh_ring_prefetch_bufs(kind, vr, nb, false);
 	if (unlikely(rte_pktmbuf_alloc_bulk(lane->tx_pool, pkts, nb) != 0)) {
 		lane->stats.tx_no_mbuf++;
 		return 0;

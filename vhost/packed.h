@@ -233,6 +233,17 @@ static inline void vh_packed_prefetch_avail(const struct vh_vring *vr)
 		rte_prefetch0(&vr->packed[vh_packed_place(vr, (uint32_t)place + i)]);
 }
 
+/* The n next buffers themselves. */
+static inline void vh_packed_prefetch_bufs(struct vh_vring *vr, uint16_t n, bool write)
+{
+	for (uint16_t i = 0; i < RTE_MIN(n, vr->size); i++) {
+		uint16_t place = vh_packed_place(vr, (uint32_t)vr->last_avail + i);
+
+		vh_prefetch_buf(
+			vr, __atomic_load_n(&vr->packed[place].addr, __ATOMIC_RELAXED), write);
+	}
+}
+
 /* Ours already: written where they were read. */
 static inline void vh_packed_prefetch_used(const struct vh_vring *vr)
 {

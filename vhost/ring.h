@@ -72,6 +72,15 @@ static __rte_always_inline void vh_ring_prefetch_avail(
 		vh_split_prefetch_avail(vr);
 }
 
+static __rte_always_inline void vh_ring_prefetch_bufs(
+	enum vh_ring_kind kind, struct vh_vring *vr, uint16_t n, bool write)
+{
+	if (kind == VH_RING_PACKED)
+		vh_packed_prefetch_bufs(vr, n, write);
+	else
+		vh_split_prefetch_bufs(vr, n, write);
+}
+
 static __rte_always_inline void vh_ring_prefetch_used(
 	enum vh_ring_kind kind, const struct vh_vring *vr)
 {

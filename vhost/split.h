@@ -190,6 +190,18 @@ static inline void vh_split_prefetch_avail(const struct vh_vring *vr)
 	}
 }
 
+/* The n next buffers themselves. */
+static inline void vh_split_prefetch_bufs(struct vh_vring *vr, uint16_t n, bool write)
+{
+	for (uint16_t i = 0; i < n; i++) {
+		uint16_t id = __atomic_load_n(
+			&vr->avail->ring[(vr->last_avail + i) & vr->mask], __ATOMIC_RELAXED);
+
+		vh_prefetch_buf(vr,
+			__atomic_load_n(&vr->desc[id & vr->mask].addr, __ATOMIC_RELAXED), write);
+	}
+}
+
 /* Used entries of a burst: eight in a line. */
 static inline void vh_split_prefetch_used(const struct vh_vring *vr)
 {

@@ -12,6 +12,7 @@
  *	put_used	complete the oldest buffer
  *	flush		show the completions to the container, and whether it wants a call; each turn
  *	prefetch_avail, prefetch_used	the next burst's entries, to be read, to be written
+ *	prefetch_bufs	its buffers
  *
  * A buffer occupies `entries` places of its ring, by which the position moves on: one on a split
  * ring, however long the chain; as many as it has descriptors on a packed ring.
@@ -168,6 +169,26 @@ static inline void vh_prefetch_write(const volatile void *p)
 #else
 	__builtin_prefetch((const void *)(uintptr_t)p, 1);
 #endif
+}
+
+/*
+ * The first two lines of a buffer whose descriptor may be anything yet: for speed alone, so what
+ * cannot be is left to the one who takes it.
+ */
+static inline void vh_prefetch_buf(struct vh_vring *vr, uint64_t gpa, bool write)
+{
+	uint64_t part = 1;
+	const uint8_t *addr = vh_mem_translate_part(vr->mem, &vr->hint, gpa, &part);
+
+	if (unlikely(addr == NULL))
+		return;
+	if (write) {
+		vh_prefetch_write(addr);
+		vh_prefetch_write(addr + RTE_CACHE_LINE_SIZE);
+	} else {
+		__builtin_prefetch(addr);
+		__builtin_prefetch(addr + RTE_CACHE_LINE_SIZE);
+	}
 }
 
 static inline void vh_ring_set_fault(struct vh_vring *vr, enum vh_fault fault)
