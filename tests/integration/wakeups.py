@@ -21,6 +21,8 @@ BUF_SIZE = 2304  # wakeups.c
 RINGS = {
     'flags': ('split', vhost_user.DEFAULT_FEATURES),
     'EVENT_IDX': ('split', vhost_user.DEFAULT_FEATURES | vhost_user.EVENT_IDX),
+    'packed, flags': ('packed', vhost_user.DEFAULT_FEATURES),
+    'packed, EVENT_IDX': ('packed', vhost_user.DEFAULT_FEATURES | vhost_user.EVENT_IDX),
 }
 # Where packets come from: device, mode of the container's rings. From a veth; from the container itself; from nowhere, and
 # what it sends is gone.
@@ -32,12 +34,12 @@ PORTS = {
 }
 # ring, port, the ring it sleeps on, order of arming and sending (see wakeups.c), packets
 VARIANTS = [(ring, *rest) for ring in RINGS for rest in (
-    ('wire', 'rx', 'armed', 50000),
-    ('wire', 'rx', 'race', 150000),
-    ('loop', 'rx', 'armed', 50000),
-    ('loop', 'rx', 'race', 150000),
-    ('null', 'tx', 'race', 50000),
-    ('null-copied', 'tx', 'race', 50000),
+    ('wire', 'rx', 'armed', 10000),
+    ('wire', 'rx', 'race', 90000),
+    ('loop', 'rx', 'armed', 10000),
+    ('loop', 'rx', 'race', 90000),
+    ('null', 'tx', 'race', 25000),
+    ('null-copied', 'tx', 'race', 25000),
 )]
 
 
@@ -74,9 +76,14 @@ def wakeups(t, net, d, ring, port, wake, order, count):
     name = f'{ring}, {port}, {wake}, {order}'
     kind, features = RINGS[ring]
     mode = PORTS[port][1]
-    with vhost_user.Frontend(f'{d.dir}/{port}.sock') as fe, wire.Wire(net.peer, net.name) as w:
+    packed = kind == 'packed'
+    with vhost_user.Frontend(f'{d.dir}/{port}.sock', packed=packed, ring_size=257 if packed else 256) as fe, \
+            wire.Wire(net.peer, net.name) as w:
         def container():
             return d.telemetry(f'/vfring/containers,{port}')
+
+        def calls():
+            return container()[f'{wake}_notifications'] - before
 
         def works():
             c = container()
@@ -87,17 +94,18 @@ def wakeups(t, net, d, ring, port, wake, order, count):
         argv, fds = arguments(fe, kind, wake, order, count, w.sock.fileno() if port == 'wire' else 0)
         before = container()[f'{wake}_notifications']
         code, r, err = run_peer(argv, fds, lambda: wait_for(works, 10, f'both rings to be {mode}'))
-        calls = container()[f'{wake}_notifications'] - before
         t.diag(f'{name}: {r["received"]} in {r["seconds"]} s, {r["slept"]} sleeps, {r["spurious"]} of them for nothing; '
                f'there at once {r["seen_at_once"]}, there when armed {r["seen_armed"]}')
         t.ok(code == 0 and r['received'] == count, f'{name}: {count} single packets, no wake-up lost',
              f'{err}\n{r}\n{container()}')
         if order == 'armed':
-            t.ok(r['slept'] - r['spurious'] == calls == count, f'{name}: one call for each', f'{calls} calls\n{r}')
+            # The worker counts a call behind it: the last one may still be missing.
+            wait_for(lambda: calls() >= count, 5, lambda: f'{count} calls, not {calls()}')
+            t.ok(r['slept'] - r['spurious'] == calls() == count, f'{name}: one call for each', f'{calls()} calls\n{r}')
         else:
-            # Else it was no race.
-            t.ok(min(r['slept'], r['seen_at_once'] + r['seen_armed']) > count / 50,
-                 f'{name}: the container slept, and did not have to', f'{r}')
+            # Else it was no race. On a wire, most packets are there when the system call that sends them returns.
+            t.ok(min(r['slept'], r['seen_armed']) > count / 1000, f'{name}: it came before and after the container slept',
+                 f'{r}')
 
 
 def config(net):

@@ -56,10 +56,18 @@ struct ring {
 	const struct ring_ops *ops;
 	bool event_idx;
 	uint16_t num;
-	uint16_t avail_idx, last_used;
-	struct vring_desc *desc;
-	struct vring_avail *avail;
-	struct vring_used *used;
+	/* Split: positions count on through 16 bits. Packed: they are places, below num. */
+	uint16_t next_avail, last_used;
+	bool avail_wrap, used_wrap; /* packed */
+	union {
+		struct vring_desc *desc;
+		struct vring_packed_desc *packed;
+	};
+	union {
+		struct vring_avail *avail;
+		uint32_t *driver_event; /* off_wrap, flags << 16 */
+	};
+	struct vring_used *used; /* split */
 	int callfd;
 	uint64_t bufs_gpa;
 	uint8_t *bufs; /* num of BUF_SIZE each */
@@ -67,7 +75,7 @@ struct ring {
 
 static void split_init(struct ring *r)
 {
-	r->avail_idx = r->last_used = 0;
+	r->next_avail = r->last_used = 0;
 }
 
 static void split_offer(struct ring *r, uint16_t id, uint32_t len, bool write)
@@ -77,9 +85,9 @@ static void split_offer(struct ring *r, uint16_t id, uint32_t len, bool write)
 		.len = len,
 		.flags = write ? VRING_DESC_F_WRITE : 0,
 	};
-	r->avail->ring[r->avail_idx % r->num] = id;
-	r->avail_idx++;
-	__atomic_store_n(&r->avail->idx, r->avail_idx, __ATOMIC_RELEASE);
+	r->avail->ring[r->next_avail % r->num] = id;
+	r->next_avail++;
+	__atomic_store_n(&r->avail->idx, r->next_avail, __ATOMIC_RELEASE);
 }
 
 static int split_used(const struct ring *r)
@@ -111,8 +119,69 @@ static void split_disarm(struct ring *r)
 		__atomic_store_n(&r->avail->flags, VRING_AVAIL_F_NO_INTERRUPT, __ATOMIC_RELAXED);
 }
 
+static void packed_init(struct ring *r)
+{
+	r->next_avail = r->last_used = 0;
+	r->avail_wrap = r->used_wrap = true;
+}
+
+static void advance(const struct ring *r, uint16_t *place, bool *wrap)
+{
+	if (++*place < r->num)
+		return;
+	*place = 0;
+	*wrap = !*wrap;
+}
+
+static void packed_offer(struct ring *r, uint16_t id, uint32_t len, bool write)
+{
+	struct vring_packed_desc *d = &r->packed[r->next_avail];
+	uint16_t owner =
+		r->avail_wrap ? 1u << VRING_PACKED_DESC_F_AVAIL : 1u << VRING_PACKED_DESC_F_USED;
+
+	d->addr = r->bufs_gpa + (uint64_t)id * BUF_SIZE;
+	d->len = len;
+	d->id = id;
+	__atomic_store_n(
+		&d->flags, (uint16_t)(owner | (write ? VRING_DESC_F_WRITE : 0)), __ATOMIC_RELEASE);
+	advance(r, &r->next_avail, &r->avail_wrap);
+}
+
+static int packed_used(const struct ring *r)
+{
+	const struct vring_packed_desc *d = &r->packed[r->last_used];
+	uint16_t flags = __atomic_load_n(&d->flags, __ATOMIC_ACQUIRE);
+	bool avail = flags & (1u << VRING_PACKED_DESC_F_AVAIL);
+	bool used = flags & (1u << VRING_PACKED_DESC_F_USED);
+
+	return avail == r->used_wrap && used == r->used_wrap ? (int)d->id : -1;
+}
+
+static void packed_take(struct ring *r)
+{
+	advance(r, &r->last_used, &r->used_wrap);
+}
+
+static void packed_arm(struct ring *r)
+{
+	uint32_t place = r->last_used | (uint32_t)r->used_wrap << VRING_PACKED_EVENT_F_WRAP_CTR;
+
+	/* Both halves at once: they belong together. */
+	__atomic_store_n(r->driver_event,
+		r->event_idx ? place | VRING_PACKED_EVENT_FLAG_DESC << 16
+			     : VRING_PACKED_EVENT_FLAG_ENABLE << 16,
+		__ATOMIC_RELAXED);
+}
+
+static void packed_disarm(struct ring *r)
+{
+	__atomic_store_n(r->driver_event, VRING_PACKED_EVENT_FLAG_DISABLE << 16, __ATOMIC_RELAXED);
+}
+
 static const struct ring_ops kinds[] = {
 	{ "split", split_init, split_offer, split_used, split_take, split_arm, split_disarm },
+	{ "packed", packed_init, packed_offer, packed_used, packed_take, packed_arm,
+		packed_disarm },
 };
 
 struct peer {
@@ -207,7 +276,7 @@ static bool race_one(struct peer *p, struct ring *r, uint32_t seq)
 	if (!send_one(p, seq))
 		return fail(p, "cannot be sent");
 	noise = noise * 1664525u + 1013904223u;
-	spin(delay + (noise >> 24));
+	spin(delay + (noise >> 26));
 	if (r->ops->used(r) >= 0) {
 		p->seen_at_once++;
 		delay -= delay > 16 ? 16 : 0;
