@@ -16,7 +16,7 @@ packages=(
 	dpdk-dev ethtool iproute2 iputils-ping util-linux
 	bubblewrap crun podman
 	# tests
-	procps python3
+	procps python3 qemu-system-x86
 )
 ci_packages=(clang clang-format cppcheck shellcheck)
 bench_packages=(gnuplot-nox openvswitch-common openvswitch-switch openvswitch-switch-dpdk)

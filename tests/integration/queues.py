@@ -15,18 +15,11 @@ from tap import Tap
 FLOWS = 64
 
 
-def checksum(data):
-    total = sum(struct.unpack(f'!{len(data) // 2}H', data))
-    while total >> 16:
-        total = (total & 0xffff) + (total >> 16)
-    return ~total & 0xffff
-
-
 def frame(mac, flow, size=200):
     """A UDP packet of one of FLOWS flows: the kernel's fan-out sorts by addresses and ports."""
     udp = struct.pack('!HHHH', 1000 + flow, 2000 + flow, size - 34, 0)
     ip = struct.pack('!BBHHHBBHII', 0x45, 0, size - 14, flow, 0, 64, 17, 0, 0x0a000001, 0x0a000002 + flow)
-    ip = ip[:10] + struct.pack('!H', checksum(ip)) + ip[12:]
+    ip = ip[:10] + struct.pack('!H', wire.checksum(ip)) + ip[12:]
     return (b'\x02\0\0\0\0\1' + mac + b'\x08\0' + ip + udp).ljust(size, bytes([flow]))
 
 
