@@ -488,7 +488,8 @@ static void begin(void)
 	rx.vr = &cont.ring.vr;
 	cont.id_step = rx.odd_bufs ? MODEL_MAX_PARTS : 1;
 	cont.stride = sizeof(struct virtio_net_hdr_mrg_rxbuf) + rx.buf_size + GUARD;
-	cont.shift = rx.odd_bufs ? rnd(cont.stride) : 0;
+	/* even: rte_vlan_insert() asks for it */
+	cont.shift = rx.odd_bufs ? rnd(cont.stride) & ~1u : 0;
 	new_ring();
 	new_pool();
 }
