@@ -152,6 +152,8 @@ static __rte_always_inline uint16_t copy_out(
 	}
 	for (taken = 0; taken < nb; taken++) {
 		struct vh_taken buf;
+
+		vh_ring_prefetch_whole(kind, vr, 1);
 		int ret =
 			vh_ring_copy_tx(kind, vr, pkts[used], PMD_MIN_FRAME, lane->max_frame, &buf);
 

@@ -244,6 +244,16 @@ static inline void vh_packed_prefetch_bufs(struct vh_vring *vr, uint16_t n, bool
 	}
 }
 
+/* All of the buffer `ahead` entries behind the next one: to be read. */
+static inline void vh_packed_prefetch_whole(struct vh_vring *vr, uint16_t ahead)
+{
+	uint16_t place = vh_packed_place(vr, (uint32_t)vr->last_avail + RTE_MIN(ahead, vr->size));
+	const struct vring_packed_desc *d = &vr->packed[place];
+
+	vh_prefetch_whole(vr, __atomic_load_n(&d->addr, __ATOMIC_RELAXED),
+		__atomic_load_n(&d->len, __ATOMIC_RELAXED));
+}
+
 /* Ours already: written where they were read. */
 static inline void vh_packed_prefetch_used(const struct vh_vring *vr)
 {

@@ -81,6 +81,15 @@ static __rte_always_inline void vh_ring_prefetch_bufs(
 		vh_split_prefetch_bufs(vr, n, write);
 }
 
+static __rte_always_inline void vh_ring_prefetch_whole(
+	enum vh_ring_kind kind, struct vh_vring *vr, uint16_t ahead)
+{
+	if (kind == VH_RING_PACKED)
+		vh_packed_prefetch_whole(vr, ahead);
+	else
+		vh_split_prefetch_whole(vr, ahead);
+}
+
 static __rte_always_inline void vh_ring_prefetch_used(
 	enum vh_ring_kind kind, const struct vh_vring *vr)
 {

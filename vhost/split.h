@@ -202,6 +202,17 @@ static inline void vh_split_prefetch_bufs(struct vh_vring *vr, uint16_t n, bool 
 	}
 }
 
+/* All of the buffer `ahead` places behind the next one: to be read. */
+static inline void vh_split_prefetch_whole(struct vh_vring *vr, uint16_t ahead)
+{
+	uint16_t id = __atomic_load_n(
+		&vr->avail->ring[(vr->last_avail + ahead) & vr->mask], __ATOMIC_RELAXED);
+	const struct vring_desc *d = &vr->desc[id & vr->mask];
+
+	vh_prefetch_whole(vr, __atomic_load_n(&d->addr, __ATOMIC_RELAXED),
+		__atomic_load_n(&d->len, __ATOMIC_RELAXED));
+}
+
 /* Used entries of a burst: eight in a line. */
 static inline void vh_split_prefetch_used(const struct vh_vring *vr)
 {

@@ -191,6 +191,18 @@ static inline void vh_prefetch_buf(struct vh_vring *vr, uint64_t gpa, bool write
 	}
 }
 
+/* As much as a usual packet takes of it. */
+static inline void vh_prefetch_whole(struct vh_vring *vr, uint64_t gpa, uint64_t len)
+{
+	uint64_t part = RTE_MIN(len, 1536u);
+	const uint8_t *addr = vh_mem_translate_part(vr->mem, &vr->hint, gpa, &part);
+
+	if (unlikely(addr == NULL))
+		return;
+	for (uint64_t off = 0; off < part; off += RTE_CACHE_LINE_SIZE)
+		__builtin_prefetch(addr + off);
+}
+
 static inline void vh_ring_set_fault(struct vh_vring *vr, enum vh_fault fault)
 {
 	if (vr->fault == VH_FAULT_NONE) /* relaxed: a report, nothing is ordered by it */
