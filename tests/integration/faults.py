@@ -1,0 +1,206 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+# time limit: 300 s
+"""A NIC that misbehaves: each fault of the simulated VF under traffic. The container gets its buffers back in the order in
+which it posted them, each once, with whole frames; what cannot go on mapped goes on copied; a port that is beyond repair
+costs nobody else; no DMA goes where it must not."""
+import os
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'lib'))
+from rig import Daemon, load_simvf, wait_for
+from tap import Tap
+from vhost_user import DEFAULT_FEATURES, NET_MQ, Frontend
+
+SIZE = 200
+FILLER = bytes(60)
+
+
+class Container:
+    """A front end that takes packets, looks at each, and sends every tenth back."""
+
+    def __init__(self, fe, pairs=1):
+        self.fe, self.packets, self.fillers, self.bad = fe, 0, 0, []
+        fe.start(DEFAULT_FEATURES | (NET_MQ if pairs > 1 else 0))
+        for ring in fe.rx:
+            ring.post(size=2176)
+
+    def look(self, packet):
+        if bytes(packet) == FILLER:
+            self.fillers += 1
+        elif len(packet) != SIZE or any(b != (i & 0xff) for i, b in enumerate(packet[42:], 42)):
+            self.bad.append(f'{len(packet)} bytes: {bytes(packet[:64]).hex()}')
+        self.packets += 1
+
+    def run(self, count, limit=10):
+        """Until so many more packets have come; False if they do not."""
+        want, end = self.packets + count, time.monotonic() + limit
+        while self.packets < want and time.monotonic() < end:
+            for rx, tx in zip(self.fe.rx, self.fe.tx):
+                for packet in rx.poll():
+                    self.look(packet)
+                    if self.packets % 10 == 0 and tx.room > 2:
+                        tx.send(bytes(packet))
+                tx.complete()
+                if rx.out_of_order or tx.out_of_order:
+                    self.bad.append('buffers came back out of order')
+        return self.packets >= want
+
+    def until(self, cond, what):
+        """Take packets until the condition holds."""
+        wait_for(lambda: (self.run(1, 0.05), cond())[1], 10, what, step=0)
+
+
+def config(arguments='', ports=1, **keys):
+    sections = {'switch': {'workers': 1, 'hugepages': 'off', 'memory': 256, **load_simvf()}}
+    for n in range(ports):
+        sections[f'port sim{n}'] = {'device': f'net_simvf{n},size={SIZE},rate=5000{arguments}', **keys.get('port', {})}
+        for q in range(keys.get('containers', 1)):
+            sections[f'container c{n}{q}'] = {'socket': f'{{dir}}/c{n}{q}.sock', 'port': f'sim{n}:{q}',
+                                              **keys.get('container', {})}
+    return sections
+
+
+def queue(d, port=0, q=0):
+    return d.telemetry(f'/vfring/queues,sim{port}:{q}')
+
+
+def fault(d, name, value, port=0):
+    assert d.telemetry(f'/simvf/fault,net_simvf{port}:{name}={value}') is not None, f'no fault {name}'
+
+
+def sim(d, port=0):
+    return d.telemetry(f'/simvf/stats,net_simvf{port}')
+
+
+def is_mode(d, rx, tx='mapped', port=0, q=0):
+    s = queue(d, port, q)
+    return (s['state'], s['tx_mode']) == (rx, tx)
+
+
+def up(d, c, rx='mapped', tx='mapped', port=0, q=0):
+    c.until(lambda: is_mode(d, rx, tx, port, q), lambda: f'{rx}, {tx}: {queue(d, port, q)}\n{d.tail()}')
+
+
+def verdict(t, d, c, name, expect=True, faults=0):
+    s = sim(d)
+    refused = s['rx_iommu_faults'] + s['tx_iommu_faults']
+    t.ok(expect and not c.bad and refused == faults, name, lambda: f'{c.bad[:5]}\n{queue(d)}\n{s}\n{d.tail(8)}')
+
+
+def under_fault(t, name, value, what, rx='mapped', tx='mapped', arguments='', check=None, faults=0):
+    """One fault while packets go both ways; afterwards the directions are as said, and packets go on."""
+    with Daemon(config(arguments)) as d, Frontend(d.dir + '/c00.sock') as fe:
+        c = Container(fe)
+        up(d, c)
+        ran = c.run(200)
+        fault(d, name, value)
+        ran = c.run(1000) and ran
+        up(d, c, rx, tx)
+        ran = c.run(300) and ran
+        verdict(t, d, c, f'{name}: {what}', ran and (check is None or check(queue(d), sim(d), c)), faults)
+
+
+def start_and_stop(t, name, value, what, arguments=''):
+    """A fault that strikes when a container comes or goes: it, or the next one, works all the same."""
+    with Daemon(config(arguments)) as d:
+        with Frontend(d.dir + '/c00.sock') as fe:
+            c = Container(fe)
+            up(d, c)
+            c.run(200)
+            fault(d, name, value)
+        wait_for(lambda: queue(d)['state'] == 'drain', 10, lambda: f'the ring to be taken back: {queue(d)}\n{d.tail()}')
+        with Frontend(d.dir + '/c00.sock') as fe:
+            c = Container(fe)
+            wait_for(lambda: queue(d)['state'] in ('mapped', 'copied'), 10, lambda: f'the next one: {queue(d)}\n{d.tail()}')
+            verdict(t, d, c, f'{name}: {what}', c.run(500))
+
+
+def stale(t):
+    """A NIC that still writes where a container's buffers were: the IOMMU refuses it, for the memory is no longer mapped."""
+    with Daemon(config()) as d:
+        with Frontend(d.dir + '/c00.sock') as fe:
+            c = Container(fe)
+            up(d, c)
+            c.run(200)
+            before = sim(d)['rx_iommu_faults']
+        fault(d, 'stale_dma', 20)
+        wait_for(lambda: sim(d)['rx_iommu_faults'] == 20, 10, lambda: f'refused DMA: {sim(d)}')
+        with Frontend(d.dir + '/c00.sock') as fe:
+            c = Container(fe)
+            up(d, c)
+            t.ok(before == 0 and c.run(500) and not c.bad and sim(d)['rx_iommu_faults'] == 20,
+                 'stale_dma: refused once the container is gone, and the next one works', f'{c.bad[:3]} {sim(d)}')
+
+
+def beyond_repair(t, name, arguments=''):
+    """The NIC does not give back what it was lent: the port is parked with the memory kept, the other port works."""
+    with Daemon(config(arguments, ports=2)) as d, Frontend(d.dir + '/c10.sock') as other:
+        good = Container(other)
+        up(d, good, port=1)
+        with Frontend(d.dir + '/c00.sock') as fe:
+            c = Container(fe)
+            up(d, c)
+            c.run(200)
+            fault(d, name, 1)
+        wait_for(lambda: queue(d)['state'] == 'parked', 10, lambda: f'the queue to be parked: {queue(d)}\n{d.tail()}')
+        ran = good.run(500)
+        t.ok(ran and not good.bad and not c.bad and d.telemetry('/vfring/ports,sim0')['stuck'] == 1,
+             f'{name}: the queue is parked, the other port works', d.tail())
+        t.equal(d.stop(), 0, f'{name}: the daemon ends all the same')
+
+
+def neighbours(t):
+    """Three containers on a device that has to be stopped whole; one comes and goes, one never offers a buffer after a while."""
+    with Daemon(config(',stop_queues=0,dma=copy,flows=64', containers=3, port={'queues': 3})) as d, \
+            Frontend(d.dir + '/c00.sock') as a, Frontend(d.dir + '/c01.sock') as slow:
+        first, second = Container(a), Container(slow)
+        up(d, first, q=0)
+        up(d, second, q=1)
+        t.ok(first.run(200), 'stop_queues=0: the first container gets packets')
+        # The second one reads no more: its ring runs out of buffers.
+        wait_for(lambda: first.run(50) and queue(d, q=1)['rx_refill_shortages'] > 0, 20, 'the slow one to run out')
+        bad = []
+        for _ in range(3):
+            with Frontend(d.dir + '/c02.sock') as fe:
+                third = Container(fe)
+                third.until(lambda: first.run(1) and is_mode(d, 'mapped', q=2), lambda: f'the third: {queue(d, q=2)}\n{d.tail()}')
+                if not third.run(100):
+                    bad.append('the third one got nothing')
+            wait_for(lambda: first.run(1) and queue(d, q=2)['state'] == 'drain', 10, 'the third to be gone')
+            up(d, first, q=0)
+            if not first.run(200) or first.bad or third.bad:
+                bad.append(f'{first.bad[:3]} {third.bad[:3]}')
+        t.ok(not bad, 'stop_queues=0: neighbours that come and go cost the first one nothing but a moment', f'{bad}\n{d.tail()}')
+        t.ok(queue(d, q=1)['state'] == 'copied' and queue(d, q=1)['why_copied'] == 'no buffers offered yet',
+             'stop_queues=0: one without buffers runs copied, and keeps nobody from starting', str(queue(d, q=1)))
+        t.ok(second.run(300) and not second.bad, 'stop_queues=0: once it reads again, it gets packets', f'{second.bad[:3]}')
+        up(d, second, q=1)
+        t.ok(second.run(300) and not second.bad, 'stop_queues=0: and is mapped again', f'{second.bad[:3]} {queue(d, q=1)}')
+        s = sim(d)
+        t.equal((s['rx_iommu_faults'], s['tx_iommu_faults']), (0, 0), 'stop_queues=0: no DMA where none was allowed')
+
+
+def main(t):
+    load_simvf()
+    t.run(under_fault, t, 'rx_unfilled', 20, 'buffers that come home unfilled are filled with zeroes, in order',
+          check=lambda q, s, c: q['rx_fillers'] == c.fillers == 20)
+    t.run(under_fault, t, 'rx_out_of_order', 1, 'a packet that overtakes another ends the mapping, and nothing is out of order',
+          rx='copied', arguments=',rate=20000', check=lambda q, s, c: q['rx_drop_order'] > 0)
+    t.run(under_fault, t, 'rx_empty_free', 4, 'buffers given back on empty polls are offered again')
+    t.run(under_fault, t, 'rx_by_position', 1, 'a driver that takes buffers by position is mapped as others')
+    t.run(under_fault, t, 'tx_lost_completion', 1, 'a completion that never comes: transmit runs copied and goes on',
+          tx='copied', check=lambda q, s, c: q['tx_unsure'] > 0)
+    t.run(stale, t)
+    t.run(start_and_stop, t, 'rx_by_position', 1, 'buffers freed from the middle at stop')
+    t.run(start_and_stop, t, 'rx_start_fails', 1, 'a queue that does not start at first')
+    t.run(start_and_stop, t, 'dev_start_fails', 1, 'a device that does not start at first', ',stop_queues=0')
+    t.run(beyond_repair, t, 'rx_stop_fails')
+    t.run(beyond_repair, t, 'keep_on_stop')
+    t.run(neighbours, t)
+
+
+with Tap() as t:
+    t.run(main, t, name='faults of the NIC')
+sys.exit(t.status)
