@@ -7,10 +7,12 @@ import socket
 import struct
 import sys
 import tempfile
+from random import Random
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'lib'))
 import vhost_user
 import wire
+from packed_ring import F_AVAIL, F_USED, WRAP
 from rig import Daemon, Netns, Testpmd, listening, wait_for
 from tap import Tap
 from vhost_user import F_INDIRECT, F_NEXT, F_WRITE
@@ -120,6 +122,7 @@ def memory_shrinks(fe):
 def call_blocks(fe):
     """The call eventfd is shared with us: it can be made to block its writer at any time."""
     ring = fe.tx[0]
+    ring.wait_call(5)  # each start begins with one: else the next line but one would block us
     fcntl.fcntl(ring.call_fd, fcntl.F_SETFL, fcntl.fcntl(ring.call_fd, fcntl.F_GETFL) & ~os.O_NONBLOCK)
     os.eventfd_write(ring.call_fd, 2**64 - 2)
     ring.arm()
@@ -133,6 +136,50 @@ def tx_zero_lengths(fe):
         ring.raw_desc(i, gpa, 0, F_NEXT, (i + 1) % ring.num)
     for _ in range(ring.num - 1):
         ring.raw_avail(0)
+
+
+def packed_rx_outside(fe):
+    for _ in range(64):
+        fe.rx[0].raw_offer(BAD_GPA, 4096, F_WRITE)
+
+
+def packed_rx_read_only(fe):
+    for _ in range(64):
+        fe.rx[0].raw_offer(fe.mem.regions[0].gpa, 4096)
+
+
+def packed_rx_no_end(fe):
+    for _ in range(64):
+        fe.rx[0].raw_offer(fe.mem.regions[0].gpa, 0, F_WRITE | F_NEXT)
+
+
+def packed_tx_outside(fe):
+    fe.tx[0].raw_offer(2**64 - 16, 100)
+
+
+def packed_tx_writable(fe):
+    fe.tx[0].raw_offer(fe.mem.regions[0].gpa, 100, F_WRITE)
+
+
+def packed_tx_loop(fe):
+    """The whole ring is one chain."""
+    for _ in range(fe.tx[0].num):
+        fe.tx[0].raw_offer(fe.mem.regions[0].gpa, 0, F_NEXT)
+
+
+def packed_tx_indirect_nested(fe):
+    table = fe.mem.alloc(32)
+    fe.mem.write(table, struct.pack('<QIHH', table, 16, 0, F_INDIRECT) * 2)
+    fe.tx[0].raw_offer(table, 32, F_INDIRECT)
+
+
+def packed_tx_indirect_in_chain(fe):
+    table = fe.mem.alloc(32)
+    fe.tx[0].raw_chain((table, 12, F_NEXT), (table, 32, F_INDIRECT))
+
+
+def packed_base_beyond(fe):
+    fe.send_raw(vhost_user.SET_VRING_BASE, struct.pack('<II', fe.rx[0].index, WRAP | fe.rx[0].num))
 
 
 def breaks_and_leaves(fe):
@@ -159,13 +206,22 @@ ATTACKS = [
     (memory_shrinks, 'shared memory was shrunk'),
     (call_blocks, 'call eventfd blocks'),
     (tx_zero_lengths, 'descriptor chain too long, a loop, or without an end'),
+    (packed_rx_outside, 'buffer outside of shared memory'),
+    (packed_rx_read_only, 'buffer has the wrong direction'),
+    (packed_rx_no_end, 'descriptor chain too long, a loop, or without an end'),
+    (packed_tx_outside, 'buffer outside of shared memory'),
+    (packed_tx_writable, 'buffer has the wrong direction'),
+    (packed_tx_loop, 'descriptor chain too long, a loop, or without an end'),
+    (packed_tx_indirect_nested, 'bad indirect descriptor'),
+    (packed_tx_indirect_in_chain, 'bad indirect descriptor'),
+    (packed_base_beyond, 'ring base beyond the ring'),
 ]
 
 
 def attack(t, d, what, reason, mapping):
     name = f'{what.__name__}, mapping = {mapping}'
     resets = evil(d)['resets']
-    with vhost_user.Frontend(d.dir + '/evil.sock') as fe:
+    with vhost_user.Frontend(d.dir + '/evil.sock', packed=what.__name__.startswith('packed')) as fe:
         # After a reset the socket comes back a second later.
         wait_for(lambda: connects(fe), 5, 'the socket to be back')
         fe.start()
@@ -182,6 +238,33 @@ def connects(fe):
     except OSError:
         return False
     return True
+
+
+def flips_flags(t, d):
+    """What a packed ring holds is offered again, and taken back, at random. Sooner or later that may cost it the connection:
+    used lengths are taken for buffer lengths."""
+    random = Random(1)
+    with vhost_user.Frontend(d.dir + '/evil.sock', packed=True) as fe:
+        wait_for(lambda: connects(fe), 5, 'the socket to be back')
+        fe.start()
+        rx, tx = fe.rx[0], fe.tx[0]
+        rx.post(size=2176)
+        for _ in range(tx.num):
+            tx.raw_offer(fe.mem.alloc(128), 128)
+        wait_for(lambda: evil(d)['ring_pairs_working'] == 1, 5, 'the ring to work')
+        for _ in range(20000):
+            ring = random.choice((rx, tx))
+            ring.raw_flags(random.randrange(ring.num),
+                           random.choice((F_AVAIL, F_USED)) | (F_WRITE if ring is rx else 0))
+        fe.disconnect()
+        wait_for(lambda: evil(d)['ring_pairs_working'] == 0, 5, 'the ring to be taken back')
+
+        def works():
+            return evil(d)['ring_pairs_working'] == 1 or fe.hung_up() and connects(fe) and fe.start()
+        for ring in fe.rings:
+            ring.reset()
+        wait_for(works, 10, 'the ring to work again')
+        t.ok(True, 'flags flipped: the rings were taken back, and work again')
 
 
 def send_junk(t, d):
@@ -315,6 +398,8 @@ def main():
                 wait_for(lambda: d.telemetry('/vfring/containers,good')['ring_pairs_working'] == 1, 10, 'the good one')
                 for what, reason in ATTACKS:
                     t.run(attack, t, d, what, reason, mapping, name=what.__name__)
+                wait_for(lambda: listening(d.dir + '/evil.sock'), 5, 'the socket to be back')
+                t.run(flips_flags, t, d)
                 wait_for(lambda: listening(d.dir + '/evil.sock'), 5, 'the socket to be back')
                 t.run(send_junk, t, d, name=f'junk messages, mapping = {mapping}')
                 t.run(messages_not_offered, t, d)

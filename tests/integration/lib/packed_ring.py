@@ -75,8 +75,18 @@ class PackedRing(Ring):
 
     def raw_offer(self, gpa, length, flags=0, key=0):
         """Make any descriptor available, in the next place: no bookkeeping."""
-        self.raw_desc(self.next[0], gpa, length, flags | self._avail_flags(self.next), key)
-        self.next = self._advance(self.next, 1)
+        self.raw_chain((gpa, length, flags), key=key)
+
+    def raw_chain(self, *descs, key=0):
+        """Any descriptors [(gpa, length, flags)] in the next places, available at once."""
+        at, first = self.next, None
+        for gpa, length, flags in descs:
+            flags |= self._avail_flags(at)
+            self.raw_desc(at[0], gpa, length, self.get_desc(at[0])[3] if first is None else flags, key)
+            first = flags if first is None else first
+            at = self._advance(at, 1)
+        self.raw_flags(self.next[0], first)  # last
+        self.next = at
 
     def raw_driver_event(self, off_wrap, flags):
         self.mem.put(EVENT, self.avail, off_wrap, flags)
@@ -95,17 +105,7 @@ class PackedRing(Ring):
                 self.mem.put(DESC, table + 16 * i, gpa, length, 0, flags)
             self.tables[key] = (table, size)
             bufs = [(table, size, F_INDIRECT)]
-        at, first = self.next, 0
-        for i, (gpa, length, flags) in enumerate(bufs):
-            flags |= self._avail_flags(at) | (F_NEXT if i + 1 < len(bufs) else 0)
-            if i == 0:
-                first = flags
-                self.mem.put(DESC_BUT_FLAGS, self.desc + 16 * at[0], gpa, length, key)
-            else:
-                self.raw_desc(at[0], gpa, length, flags, key)
-            at = self._advance(at, 1)
-        self.raw_flags(self.next[0], first)  # last: the chain is there at once
-        self.next = at
+        self.raw_chain(*((gpa, length, flags | F_NEXT) for gpa, length, flags in bufs[:-1]), bufs[-1], key=key)
         self.room -= len(bufs)
         self.order.append(key)
         return key
