@@ -147,6 +147,14 @@ static void test_out_of_order(void)
 	pool_free(p);
 }
 
+static void set_rate(const struct dev *d, uint32_t rate)
+{
+	char command[64];
+
+	snprintf(command, sizeof(command), "/simvf/set,%s:rate=%u", d->name, rate);
+	dev_ask(command, "");
+}
+
 static void test_empty_free(void)
 {
 	struct pool *p = pool_new(4 * NB_DESC, 2048);
@@ -169,14 +177,35 @@ static void test_empty_free(void)
 	CU_ASSERT_EQUAL(p->taken, taken + 3);
 	CU_ASSERT_EQUAL(p->count, 3 * NB_DESC + got + 3);
 	/* packets keep coming, many times around the ring */
-	char command[64];
-	snprintf(command, sizeof(command), "/simvf/set,%s:rate=1000000", d.name);
-	dev_ask(command, "");
+	set_rate(&d, 1000000);
 	for (int i = 0; i < 20; i++)
 		CU_ASSERT_EQUAL(dev_take(&d, 0, 50), 50);
 	CU_ASSERT_EQUAL(dev_xstat(&d, "sim_iommu_faults"), 0);
 	dev_fault(&d, "rx_empty_free", 0);
 	CU_ASSERT_EQUAL(dev_take(&d, 0, 50), 50);
+	dev_close(&d);
+	pool_free(p);
+}
+
+/* What was given back is posted again, also when nobody asks for the fault any more. */
+static void test_empty_free_taken_back(void)
+{
+	struct pool *p = pool_new(4 * NB_DESC, 2048);
+	struct rte_mbuf *m[1];
+	struct dev d;
+
+	open_on(&d, p, "rate=50000");
+	for (int round = 0; round < 40; round++) {
+		dev_fault(&d, "rx_empty_free", 3);
+		while (rte_eth_rx_burst(d.port, 0, m, 1) == 1)
+			rte_pktmbuf_free(m[0]);
+		dev_fault(&d, "rx_empty_free", 0);
+		for (int i = 0; i < 3; i++)
+			CU_ASSERT_EQUAL_FATAL(dev_take(&d, 0, 50), 50);
+	}
+	CU_ASSERT_EQUAL(dev_stats(&d).ierrors, 0);
+	CU_ASSERT_EQUAL(rte_eth_dev_rx_queue_stop(d.port, 0), 0);
+	CU_ASSERT_EQUAL(p->count, p->nb);
 	dev_close(&d);
 	pool_free(p);
 }
@@ -313,6 +342,7 @@ static const struct unit_test tests[] = {
 	{ "rx_unfilled", test_unfilled },
 	{ "rx_out_of_order", test_out_of_order },
 	{ "rx_empty_free", test_empty_free },
+	{ "rx_empty_free, taken back", test_empty_free_taken_back },
 	{ "rx_by_position", test_by_position },
 	{ "keep_on_stop", test_keep_on_stop },
 	{ "stale_dma", test_stale_dma },

@@ -354,7 +354,7 @@ static void test_missed(void)
 	rte_pktmbuf_free_bulk(m, n);
 	dev_close(&d);
 
-	dev_open(&d, &(struct dev_conf){ .args = "rate=1000,fifo=20", .nb_desc = 32 });
+	dev_open(&d, &(struct dev_conf){ .args = "rate=1000,fifo=5000", .nb_desc = 32 });
 	rte_delay_us(40000);
 	CU_ASSERT_EQUAL(dev_take(&d, 0, 40), 40);
 	CU_ASSERT_EQUAL(dev_stats(&d).imissed, 0);

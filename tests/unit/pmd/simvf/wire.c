@@ -107,10 +107,14 @@ static void test_runts(void)
 
 	open_pair("", "", 1);
 	make(frame, NULL, 1);
+	CU_ASSERT_EQUAL(send_one(frame, 59), 1);
+	frame[59] = 0;
+	CU_ASSERT(arrives(0, frame, 60));
+	/* nothing is left of the one before */
 	memset(frame + 20, 0, 100);
 	CU_ASSERT_EQUAL(send_one(frame, 20), 1);
 	CU_ASSERT(arrives(0, frame, 60));
-	CU_ASSERT_EQUAL(dev_xstat(&a, "sim_tx_runts"), 1);
+	CU_ASSERT_EQUAL(dev_xstat(&a, "sim_tx_runts"), 2);
 	make(frame, NULL, 1);
 	CU_ASSERT_EQUAL(send_one(frame, 1523), 1);
 	CU_ASSERT(nothing_arrives());
@@ -153,6 +157,12 @@ static void test_fifo(void)
 		struct rte_mbuf *m[1];
 
 		CU_ASSERT_EQUAL_FATAL(dev_rx(&b, 0, m, 1), 1);
+		/* there are descriptors again, but others come first */
+		if (n == 31) {
+			make(frame, NULL, NB_DESC + 20);
+			CU_ASSERT_EQUAL(send_one(frame, 100), 1);
+			CU_ASSERT_EQUAL(dev_stats(&b).imissed, 11);
+		}
 		CU_ASSERT_EQUAL(*rte_pktmbuf_mtod_offset(m[0], uint8_t *, 99), (uint8_t)(99 + n));
 		rte_pktmbuf_free(m[0]);
 	}
