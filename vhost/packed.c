@@ -21,20 +21,20 @@ static void stand_at(struct vh_vring *vr, uint16_t place, bool wrap)
 
 int vh_packed_start(struct vh_vring *vr, const struct vh_ring_setup *s, const char **why)
 {
+	struct vring_packed_desc_event *device_event =
+		vh_mem_from_peer(s->mem, s->used, sizeof(*device_event));
 	uint16_t place = s->base & (BASE_WRAP - 1);
 
 	vr->packed = vh_mem_from_peer(s->mem, s->desc, s->size * sizeof(struct vring_packed_desc));
 	vr->driver_event =
 		vh_mem_from_peer(s->mem, s->avail, sizeof(struct vring_packed_desc_event));
-	vr->device_event =
-		vh_mem_from_peer(s->mem, s->used, sizeof(struct vring_packed_desc_event));
-	if (vr->packed == NULL || vr->driver_event == NULL || vr->device_event == NULL) {
+	if (vr->packed == NULL || vr->driver_event == NULL || device_event == NULL) {
 		*why = "ring outside of shared memory";
 		return -EINVAL;
 	}
 	/* 2.7.10.1: 16, 4 and 4 bytes */
 	if ((uintptr_t)vr->packed % 16 != 0 || (uintptr_t)vr->driver_event % 4 != 0 ||
-		(uintptr_t)vr->device_event % 4 != 0) {
+		(uintptr_t)device_event % 4 != 0) {
 		*why = "ring is not aligned";
 		return -EINVAL;
 	}
@@ -45,8 +45,7 @@ int vh_packed_start(struct vh_vring *vr, const struct vh_ring_setup *s, const ch
 	stand_at(vr, place, s->base & BASE_WRAP);
 
 	/* We poll: no kicks. */
-	__atomic_store_n(
-		&vr->device_event->flags, VRING_PACKED_EVENT_FLAG_DISABLE, __ATOMIC_RELAXED);
+	__atomic_store_n(&device_event->flags, VRING_PACKED_EVENT_FLAG_DISABLE, __ATOMIC_RELAXED);
 	return 0;
 }
 

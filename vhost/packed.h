@@ -15,6 +15,12 @@
 
 #include "vhost/vring.h"
 
+_Static_assert(offsetof(struct vring_packed_desc, len) == 8 &&
+		offsetof(struct vring_packed_desc, id) == 8 + offsetof(union vh_packed_used, id) &&
+		offsetof(struct vring_packed_desc, flags) ==
+			8 + offsetof(union vh_packed_used, flags),
+	"a packed descriptor's second half");
+
 #define VH_PACKED_AVAIL (1u << VRING_PACKED_DESC_F_AVAIL)
 #define VH_PACKED_USED  (1u << VRING_PACKED_DESC_F_USED)
 #define VH_PACKED_OWNER (VH_PACKED_AVAIL | VH_PACKED_USED)
@@ -148,20 +154,33 @@ static inline void vh_packed_untake(struct vh_vring *vr, uint16_t entries)
 	vr->out -= entries;
 }
 
+/* In one store: whoever kills us leaves an entry as the driver wrote it, or used. */
+static inline void vh_packed_store_used(
+	struct vring_packed_desc *d, union vh_packed_used used, int order)
+{
+	typedef uint64_t __attribute__((may_alias)) word;
+
+	__atomic_store_n((word *)(void *)&d->len, used.word, order);
+}
+
 /*
  * Completes the oldest taken buffer with `len` bytes written, header included. The container sees
- * it, and all behind it, once the flush has written the first one's flags.
+ * it, and all behind it, once the flush has written the first one.
  */
 static inline void vh_packed_put_used(struct vh_vring *vr, struct vh_taken taken, uint32_t len)
 {
-	struct vring_packed_desc *d = &vr->packed[vr->last_used];
-	uint16_t *flags = likely(vr->unshown != 0) ? &d->flags : &vr->first_flags;
+	union vh_packed_used used = {
+		.len = len,
+		.id = taken.id,
+		/* 2.7.3: in a used descriptor, WRITE says that `len` means something */
+		.flags = vr->used_flags | (len != 0 ? VRING_DESC_F_WRITE : 0),
+	};
 	uint32_t next = (uint32_t)vr->last_used + taken.entries;
 
-	d->id = taken.id;
-	d->len = len;
-	/* 2.7.3: in a used descriptor, WRITE says that `len` means something */
-	*flags = vr->used_flags | (len != 0 ? VRING_DESC_F_WRITE : 0);
+	if (likely(vr->unshown != 0))
+		vh_packed_store_used(&vr->packed[vr->last_used], used, __ATOMIC_RELAXED);
+	else
+		vr->first = used;
 	vr->unshown += taken.entries;
 	if (unlikely(next >= vr->size)) {
 		next -= vr->size;
@@ -202,8 +221,8 @@ static inline bool vh_packed_flush(struct vh_vring *vr)
 	if (n != 0) {
 		uint16_t first = vh_packed_place(vr, (uint32_t)vr->last_used + vr->size - n);
 
-		/* Release: packet data and the entries behind are visible before the first flags. */
-		__atomic_store_n(&vr->packed[first].flags, vr->first_flags, __ATOMIC_RELEASE);
+		/* Release: packet data and the entries behind are visible before the first one. */
+		vh_packed_store_used(&vr->packed[first], vr->first, __ATOMIC_RELEASE);
 		vr->unshown = 0;
 		vr->out -= n;
 		vr->unasked = RTE_MIN((uint32_t)vr->unasked + n, vr->size);

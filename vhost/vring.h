@@ -83,6 +83,16 @@ enum vh_ring_kind { VH_RING_SPLIT, VH_RING_PACKED, VH_RING_KINDS };
  */
 #define VH_RING_PATIENCE 16
 
+/* What completing a packed entry changes: its second half, written at once. */
+union vh_packed_used {
+	struct {
+		uint32_t len;
+		uint16_t id;
+		uint16_t flags;
+	};
+	uint64_t word;
+};
+
 struct vh_vring {
 	/* Read on every turn. The container's memory, by kind. */
 	union {
@@ -95,7 +105,7 @@ struct vh_vring {
 	};
 	union {
 		struct vring_used *used;
-		struct vring_packed_desc_event *device_event;
+		union vh_packed_used first; /* packed: the first unshown one, for the flush */
 	};
 	const struct vh_mem *mem;
 	uint16_t size; /* entries */
@@ -117,7 +127,6 @@ struct vh_vring {
 			/* AVAIL and USED flags as they are in: */
 			uint16_t avail_flags; /* an available entry behind `known` */
 			uint16_t used_flags; /* a used entry at last_used */
-			uint16_t first_flags; /* all flags of the first unshown one: the flush's */
 			uint16_t
 				unasked; /* shown, and the container's wish not yet obeyed; <= size */
 		};
