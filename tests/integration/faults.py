@@ -117,23 +117,6 @@ def start_and_stop(t, name, value, what, arguments=''):
             verdict(t, d, c, f'{name}: {what}', c.run(500))
 
 
-def stale(t):
-    """A NIC that still writes where a container's buffers were: the IOMMU refuses it, for the memory is no longer mapped."""
-    with Daemon(config()) as d:
-        with Frontend(d.dir + '/c00.sock') as fe:
-            c = Container(fe)
-            up(d, c)
-            c.run(200)
-            before = sim(d)['rx_iommu_faults']
-        fault(d, 'stale_dma', 20)
-        wait_for(lambda: sim(d)['rx_iommu_faults'] == 20, 10, lambda: f'refused DMA: {sim(d)}')
-        with Frontend(d.dir + '/c00.sock') as fe:
-            c = Container(fe)
-            up(d, c)
-            t.ok(before == 0 and c.run(500) and not c.bad and sim(d)['rx_iommu_faults'] == 20,
-                 'stale_dma: refused once the container is gone, and the next one works', f'{c.bad[:3]} {sim(d)}')
-
-
 def beyond_repair(t, name, arguments=''):
     """The NIC does not give back what it was lent: the port is parked with the memory kept, the other port works."""
     with Daemon(config(arguments, ports=2)) as d, Frontend(d.dir + '/c10.sock') as other:
@@ -192,7 +175,6 @@ def main(t):
     t.run(under_fault, t, 'rx_by_position', 1, 'a driver that takes buffers by position is mapped as others')
     t.run(under_fault, t, 'tx_lost_completion', 1, 'a completion that never comes: transmit runs copied and goes on',
           tx='copied', check=lambda q, s, c: q['tx_unsure'] > 0)
-    t.run(stale, t)
     t.run(start_and_stop, t, 'rx_by_position', 1, 'buffers freed from the middle at stop')
     t.run(start_and_stop, t, 'rx_start_fails', 1, 'a queue that does not start at first')
     t.run(start_and_stop, t, 'dev_start_fails', 1, 'a device that does not start at first', ',stop_queues=0')
