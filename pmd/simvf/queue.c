@@ -155,7 +155,9 @@ static void empty_ring(struct simvf_rxq *q)
 	q->posted = 0;
 	q->filled = 0;
 	q->given = 0;
-	memset(q->desc, 0, q->nb_desc * sizeof(*q->desc));
+	/* Addresses stay, as hardware may remember them (SIMVF_FAULT_STALE_DMA). */
+	for (uint32_t i = 0; i < q->nb_desc; i++)
+		q->desc[i].word = 0;
 }
 
 int simvf_rxq_start(struct simvf_dev *dev, uint16_t queue)

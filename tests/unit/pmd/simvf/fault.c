@@ -312,6 +312,37 @@ static void test_stale_dma_caught(void)
 	pool_free(q);
 }
 
+/* A descriptor that outlives the stop of its queue, as on a NIC that is not really stopped. */
+static void test_stale_dma_after_stop(void)
+{
+	struct pool *p = pool_new(NB_DESC, 2048), *q = pool_new(NB_DESC, 2048);
+	struct rte_mbuf *m[NB_DESC];
+	struct dev d;
+
+	open_on(&d, p, "");
+	CU_ASSERT_EQUAL(pool_map(q, d.port), 0);
+	CU_ASSERT_EQUAL(rte_eth_dev_rx_queue_stop(d.port, 0), 0);
+	CU_ASSERT_EQUAL_FATAL(rte_mempool_get_bulk(p->mp, (void **)m, NB_DESC), 0);
+	for (uint32_t i = 0; i < NB_DESC; i++)
+		m[i]->buf_iova = (uintptr_t)q->data + (size_t)i * (2048 + RTE_PKTMBUF_HEADROOM);
+	rte_mempool_put_bulk(p->mp, (void **)m, NB_DESC);
+	CU_ASSERT_EQUAL(pool_unmap(p, d.port), 0);
+	pool_paint(p, 0xdd);
+	pool_paint(q, 0xdd);
+	dev_fault(&d, "stale_dma", 5);
+	CU_ASSERT_EQUAL(rte_eth_dev_rx_queue_start(d.port, 0), 0);
+	CU_ASSERT_EQUAL(rte_eth_rx_burst(d.port, 0, m, 5), 0);
+	CU_ASSERT_EQUAL(dev_xstat(&d, "sim_iommu_faults"), 5);
+	CU_ASSERT(pool_is(p, 0xdd));
+	CU_ASSERT(pool_is(q, 0xdd));
+	CU_ASSERT_EQUAL_FATAL(rte_eth_rx_burst(d.port, 0, m, 1), 1);
+	CU_ASSERT(!pool_is(q, 0xdd));
+	rte_pktmbuf_free(m[0]);
+	dev_close(&d);
+	pool_free(p);
+	pool_free(q);
+}
+
 static void test_unknown(void)
 {
 	char command[64];
@@ -347,6 +378,7 @@ static const struct unit_test tests[] = {
 	{ "keep_on_stop", test_keep_on_stop },
 	{ "stale_dma", test_stale_dma },
 	{ "stale_dma, caught by the IOMMU", test_stale_dma_caught },
+	{ "stale_dma, after a stop", test_stale_dma_after_stop },
 	{ "requests that are refused", test_unknown },
 };
 
