@@ -301,9 +301,10 @@ declare -A container_comm=()     # NAME -> the program's name as the kernel cuts
 # holds the runtime, the runtime's holds the program. If $2 is given, only under that name (before
 # its exec, the same process is the runtime's own).
 find_program() {
-	awk -v launcher="$1" -v comm="${2:-}" '
-		FNR == 1 { pid = FILENAME; gsub(/[^0-9]/, "", pid) }
-		$1 == "Name:" { name[pid] = substr($0, 7) }
+	# Not as arguments of awk: it gives up at a process that has ended since the list was made.
+	{ cat /proc/[0-9]*/status 2>/dev/null || :; } | awk -v launcher="$1" -v comm="${2:-}" '
+		$1 == "Name:" { this = substr($0, 7) }
+		$1 == "Pid:" { pid = $2; name[pid] = this }
 		$1 == "PPid:" { parent[pid] = $2 }
 		$1 == "NSpid:" { depth[pid] = NF - 1; inner[pid] = $NF }
 		END {
@@ -319,7 +320,7 @@ find_program() {
 					exit
 				}
 			}
-		}' /proc/[0-9]*/status 2>/dev/null
+		}'
 }
 
 container_pid() {
