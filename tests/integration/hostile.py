@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
+# time limit: 600 s
 """A container that breaks the rules loses its connection; its neighbour and the daemon do not notice."""
 import fcntl
 import os
