@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
+# time limit: 600 s
 """A million single packets to containers that sleep: no wake-up is lost, whenever the container armed its ring."""
 import json
 import os
