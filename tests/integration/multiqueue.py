@@ -68,14 +68,16 @@ def all_pairs(t, d):
         fe.start(DEFAULT_FEATURES | NET_MQ)
         for ring in fe.rx:
             ring.post(size=2176)
-        wait_for(lambda: all(q['state'] == 'mapped' for q in queues(d)), 20,
-                 lambda: f'{PAIRS} pairs to be mapped: {[q["state"] for q in queues(d)]}')
         counts = [0] * PAIRS
 
         def take():
+            """A pair that begins copied is mapped once it has buffers: so they are posted again all the time."""
             for n, ring in enumerate(fe.rx):
                 counts[n] += len(ring.poll())
             return min(counts) > 0
+        wait_for(lambda: (take(), all(q['state'] == 'mapped' for q in queues(d)))[1], 20,
+                 lambda: f'{PAIRS} pairs to be mapped: {[q["state"] for q in queues(d)]}')
+        counts = [0] * PAIRS
         wait_for(take, 20, lambda: f'a packet on each of {PAIRS} pairs: {counts}')
         t.ok(True, f'{PAIRS} of {PAIRS} pairs: each is mapped and receives')
 
