@@ -127,10 +127,21 @@ void sw_container_close(struct sw_container *c)
 	c->vport = NULL;
 }
 
+/* vh_conn.number of the connection that is served, 0: none. */
+static uint64_t served(const struct sw_container *c)
+{
+	struct vh_port_status status;
+
+	vh_port_status(c->vport, &status);
+	return status.connection;
+}
+
 /*
  * The one sanction that librte_vhost leaves us: close the socket, and open it again a while later.
+ * That costs whoever is connected, so not if it is another one by now: a container that was killed
+ * must not pull its successor down.
  */
-static void reset(struct sw_container *c, const char *why)
+static void reset(struct sw_container *c, uint64_t culprit, const char *why)
 {
 	uint32_t suppressed;
 
@@ -139,9 +150,12 @@ static void reset(struct sw_container *c, const char *why)
 	if (vh_rate_ok(&c->rate, &suppressed))
 		SW_LOG(WARNING, "%s: connection reset: %s (%" PRIu64 " resets so far)",
 			c->conf->name, why, c->nb_resets);
-	stop_port(c);
-	sw_lanes_drain(c->sw, c->lanes, c->nb_lanes);
-	c->restart_at = rte_get_timer_cycles() + ms_to_cycles(SW_RESET_DELAY_MS);
+	if (culprit == served(c)) {
+		stop_port(c);
+		sw_lanes_drain(c->sw, c->lanes, c->nb_lanes);
+		c->restart_at = rte_get_timer_cycles() + ms_to_cycles(SW_RESET_DELAY_MS);
+	}
+	/* After stop_port(), which finds the fault once more. */
 	c->must_reset = NULL;
 }
 
@@ -153,8 +167,9 @@ void sw_container_changed(struct sw_container *c)
 	if (c->vport == NULL || !__atomic_exchange_n(&c->changed, false, __ATOMIC_ACQUIRE))
 		return;
 	if (c->must_reset != NULL) {
-		reset(c, c->must_reset);
-		return;
+		reset(c, c->culprit, c->must_reset);
+		if (c->restart_at != 0)
+			return;
 	}
 	vh_port_status(c->vport, &status);
 	if (!status.connected) {
@@ -162,7 +177,7 @@ void sw_container_changed(struct sw_container *c)
 		return;
 	}
 	if (sw_lanes_start(c->sw, c->lanes, c->nb_lanes, &why) == -EINVAL)
-		reset(c, why);
+		reset(c, served(c), why);
 }
 
 /* Back from a reset. */
@@ -186,7 +201,7 @@ static void tick_lane(struct sw_container *c, struct sw_lane *lane)
 	enum sw_care care = sw_lane_care(lane, &why);
 
 	if (care == SW_CARE_RESET) {
-		reset(c, why);
+		reset(c, served(c), why);
 		return;
 	}
 	if (care == SW_CARE_COPY)
@@ -195,7 +210,7 @@ static void tick_lane(struct sw_container *c, struct sw_lane *lane)
 	if (care != SW_CARE_NONE) {
 		sw_lanes_stop(c->sw, &lane, 1);
 		if (sw_lanes_start(c->sw, &lane, 1, &why) == -EINVAL)
-			reset(c, why);
+			reset(c, served(c), why);
 		return;
 	}
 	if (lane->state == SW_LANE_PAUSED &&
@@ -212,11 +227,12 @@ void sw_container_tick(struct sw_container *c)
 		return;
 	}
 	if (c->must_reset != NULL) {
-		reset(c, c->must_reset);
-		return;
+		reset(c, c->culprit, c->must_reset);
+		if (c->restart_at != 0)
+			return;
 	}
 	if (vh_port_poisoned(c->vport)) {
-		reset(c, vh_fault_str(VH_FAULT_MEMORY));
+		reset(c, served(c), vh_fault_str(VH_FAULT_MEMORY));
 		return;
 	}
 	for (uint16_t i = 0; i < c->nb_lanes && c->restart_at == 0; i++)

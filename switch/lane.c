@@ -220,8 +220,10 @@ static void remember_fault(struct sw_lane *lane)
 
 	if (fault == VH_FAULT_NONE)
 		fault = vh_ring_fault(&lane->pair.tx);
-	if (fault != VH_FAULT_NONE)
-		lane->container->must_reset = vh_fault_str(fault);
+	if (fault == VH_FAULT_NONE)
+		return;
+	lane->container->must_reset = vh_fault_str(fault);
+	lane->container->culprit = lane->pair.conn->number;
 }
 
 /* Last step of taking back: nothing of the ring is out any more. */

@@ -39,6 +39,7 @@ struct sw_container {
 	uint64_t nb_resets;
 	const char *last_reset; /* why, NULL if never */
 	const char *must_reset; /* a fault that a ring had when it was taken back; NULL: none */
+	uint64_t culprit; /* vh_conn.number of the connection that had it */
 	struct vh_rate rate;
 };
 

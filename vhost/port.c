@@ -318,10 +318,11 @@ void vh_port_status(struct vh_port *port, struct vh_port_status *status)
 {
 	pthread_mutex_lock(&port->lock);
 	*status = (struct vh_port_status){
-		.connected = port->active != NULL,
+		.connected = port->active != NULL || (port->registered && port->closing),
 		.nb_connections = port->nb_connections,
 	};
 	if (port->active != NULL) {
+		status->connection = port->active->number;
 		status->running = port->active->running;
 		status->features = port->active->features;
 		status->nb_regions = port->active->mem ? port->active->mem->nb_regions : 0;

@@ -84,6 +84,7 @@ struct vh_ring_info {
  */
 struct vh_conn {
 	int vid;
+	uint64_t number; /* of the port's connections, from 1: tells it from its successor */
 	struct vh_port *port;
 	bool running; /* between new_device and destroy_device */
 	bool closed;
@@ -129,8 +130,9 @@ struct vh_pair {
 
 /* What a user may see of a port. */
 struct vh_port_status {
-	bool connected;
+	bool connected; /* also while the port is being closed: it is not free yet */
 	bool running;
+	uint64_t connection; /* vh_conn.number of the one that is served; 0: none */
 	uint64_t features;
 	uint32_t nb_regions;
 	uint64_t nb_connections;

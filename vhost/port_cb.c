@@ -375,7 +375,7 @@ static int new_connection(int vid)
 		ret = 0;
 	}
 	if (ret == 0)
-		port->nb_connections++;
+		conn->number = ++port->nb_connections;
 	else
 		VH_LOG_LIMITED(&port->rate, WARNING, "%s: connection refused: %s", port->name,
 			port->closing ? "the port is closing" : "two containers are connected");

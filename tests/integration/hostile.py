@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # time limit: 600 s
 """A container that breaks the rules loses its connection; its neighbour and the daemon do not notice."""
+import contextlib
 import fcntl
 import os
 import socket
@@ -377,6 +378,29 @@ def leaves_while_reset(t, d):
         wait_for(lambda: evil(d)['connected'] == 0, 5, 'it to be gone')
 
 
+def successor_stays(t, d):
+    """It breaks its ring and hangs up, and the next one waits already: that one is not to suffer for it. If the hang-up comes
+    first, there is no fault; if the tick does, it is reset like any other, with both: then once more."""
+    for _ in range(10):
+        with vhost_user.Frontend(d.dir + '/evil.sock') as first, vhost_user.Frontend(d.dir + '/evil.sock') as second:
+            wait_for(lambda: connects(first), 5, 'the socket to be back')
+            first.start()
+            wait_for(lambda: evil(d)['ring_pairs_working'] == 1, 5, 'the first to work')
+            before = evil(d)
+            second.connect()
+            wait_for(lambda: evil(d)['connections'] > before['connections'], 5, 'the second to be known')
+            breaks_and_leaves(first)
+            with contextlib.suppress(ConnectionError, BrokenPipeError):
+                second.start()
+                second.rx[0].post(size=2176)
+                wait_for(lambda: second.hung_up() or second.rx[0].used_idx != 0, 5, 'the second to get a packet')
+            if not second.hung_up() and evil(d)['resets'] > before['resets']:
+                t.ok(True, 'a container that breaks its ring and leaves: its successor stays')
+                return
+        wait_for(lambda: evil(d)['connected'] == 0, 5, 'both to be gone')
+    t.ok(False, 'a container that breaks its ring and leaves: its successor stays', str(evil(d)))
+
+
 def connects_many(t, d):
     """More connections than a container can have: the third is refused, the second gets its turn."""
     with vhost_user.Frontend(d.dir + '/evil.sock') as first, vhost_user.Frontend(d.dir + '/evil.sock') as second, \
@@ -409,6 +433,8 @@ def main():
                 t.run(call_swapped, t, d)
                 t.run(leaves_while_reset, t, d, name='it hangs up while it is being reset')
                 wait_for(lambda: listening(d.dir + '/evil.sock'), 5, 'the socket to be back')
+                t.run(successor_stays, t, d)
+                wait_for(lambda: evil(d)['connected'] == 0 and listening(d.dir + '/evil.sock'), 5, 'the socket to be free')
                 t.run(connects_many, t, d, name='three connections')
                 r = wire.echo_compare(net.peer, range(60, 1515, 5), netns=net.name)
                 t.ok(r['ok'], f'the neighbour works as before, mapping = {mapping}', str(r))
