@@ -128,7 +128,8 @@ static void each_key(const struct cfg *cfg, enum cfg_kind kind, const char *name
 	snprintf(section, sizeof(section), "%s%s%s", cfg_kinds[kind].name, name != NULL ? " " : "",
 		name != NULL ? name : "");
 	for (const struct cfg_key *key = cfg_kinds[kind].keys; key->name != NULL; key++)
-		fn(arg, section, key->name, cfg_value_format(key, cfg, obj, value));
+		if (cfg_key_applies(key, obj))
+			fn(arg, section, key->name, cfg_value_format(key, cfg, obj, value));
 }
 
 void cfg_for_each_value(const struct cfg *cfg, cfg_value_fn fn, void *arg)

@@ -18,6 +18,8 @@
 
 #define CFG_NAME_LEN       32 /* port and container names, with the terminating 0 */
 #define CFG_SOCKET_LEN     108 /* sizeof(sun_path): 107 bytes and a 0 */
+#define CFG_IFNAME_LEN     16 /* IFNAMSIZ */
+#define CFG_PF_LEN         32
 #define CFG_MAX_WORKERS    64
 #define CFG_MAX_PORTS      32 /* RTE_MAX_ETHPORTS of Debian's build */
 #define CFG_MAX_CONTAINERS 256
@@ -49,6 +51,34 @@ enum cfg_mapping {
 	CFG_MAPPING_OFF, /* always copy */
 };
 
+enum cfg_link_state {
+	CFG_LINK_AUTO, /* that of the PF */
+	CFG_LINK_UP, /* also while the PF has none: VFs reach each other */
+	CFG_LINK_DOWN,
+};
+
+enum cfg_container_kind {
+	CFG_CONTAINER_VHOST_USER,
+	CFG_CONTAINER_NETNS, /* the VF itself, with its kernel driver, in a network namespace */
+};
+
+/* A VF that the daemon prepares: device = pf:PF,vf=N */
+struct cfg_vf {
+	char pf[CFG_PF_LEN]; /* interface, or PCI address in normal form; "": another device */
+	int index; /* -1: any that is free */
+};
+
+struct cfg_mac {
+	bool given;
+	uint8_t bytes[6];
+};
+
+struct cfg_address {
+	uint8_t family; /* AF_INET, AF_INET6; 0: none */
+	uint8_t prefix;
+	uint8_t bytes[16]; /* in network order */
+};
+
 struct cfg_switch {
 	unsigned int nb_workers;
 	unsigned int workers[CFG_MAX_WORKERS]; /* CPU numbers, in the order given */
@@ -63,26 +93,42 @@ struct cfg_switch {
 
 struct cfg_port {
 	char name[CFG_NAME_LEN];
-	char *device; /* PCI address or vdev string, as given */
+	char *device; /* PCI address, vdev string, or pf:PF,vf=N, as given */
+	struct cfg_vf vf; /* the last of these */
 	uint16_t queues; /* Rx/Tx queue pairs */
 	uint16_t mtu;
 	uint16_t rx_desc; /* descriptors of each Rx queue */
 	uint16_t rx_buffer; /* bytes of each receive buffer; 0: chosen by the port */
 	uint16_t tx_desc;
+	/* Of a VF that the daemon prepares. */
+	struct cfg_mac mac;
+	uint16_t vlan; /* 0: none */
+	bool spoof_check;
+	bool trust;
+	enum cfg_link_state link_state;
+	unsigned int max_tx_rate; /* Mbit/s; 0: no limit */
+	unsigned int min_tx_rate;
 	int line; /* of the section header */
 };
 
 struct cfg_container {
 	char name[CFG_NAME_LEN];
+	enum cfg_container_kind kind;
+	/* vhost-user */
 	char socket[CFG_SOCKET_LEN];
 	enum cfg_socket_mode socket_mode;
-	unsigned int port; /* index into cfg.ports */
 	uint16_t first_queue; /* ring pair i <-> queue first_queue + i of the port */
 	uint16_t queues; /* ring pairs offered */
 	enum cfg_mapping mapping;
 	uid_t socket_owner; /* (uid_t)-1: unchanged */
 	gid_t socket_group; /* (gid_t)-1: unchanged */
 	mode_t socket_perms;
+	/* netns */
+	char *netns; /* path of the namespace */
+	char ifname[CFG_IFNAME_LEN]; /* the VF's name in there */
+	struct cfg_address address;
+	/* both */
+	unsigned int port; /* index into cfg.ports */
 	int line;
 };
 

@@ -3,17 +3,20 @@
 #include "config/table.h"
 #include "config/type.h"
 
+/* The output is a valid file: what its other values do not allow is a comment. */
 static void print_key(FILE *f, const struct cfg_key *key)
 {
+	bool comment = key->only == CFG_ONLY_VF || key->only == CFG_ONLY_NETNS;
 	char allowed[CFG_ALLOWED_LEN];
 
 	cfg_value_allowed(key, NULL, allowed);
+	fprintf(f, "; %s (%s; ", key->help, allowed);
+	if (comment)
+		fprintf(f, "only with %s; ", cfg_only_str(key->only));
 	if (key->def == NULL) {
-		fprintf(f, "; %s (%s; required)\n", key->help, allowed);
-		fprintf(f, "%s = %s\n", key->name, key->example);
+		fprintf(f, "required)\n%s%s = %s\n", comment ? ";" : "", key->name, key->example);
 	} else {
-		fprintf(f, "; %s (%s; default: %s)\n", key->help, allowed,
-			key->def[0] != '\0' ? key->def : "none");
+		fprintf(f, "default: %s)\n", key->def[0] != '\0' ? key->def : "none");
 		fprintf(f, ";%s =%s%s\n", key->name, key->def[0] != '\0' ? " " : "", key->def);
 	}
 }

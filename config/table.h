@@ -25,19 +25,33 @@ enum cfg_type {
 	CFG_TYPE_NUMBER, /* uint16_t or unsigned int, min..max */
 	CFG_TYPE_NAME, /* char *, as the NAME of a section */
 	CFG_TYPE_STRING, /* char *, anything */
-	CFG_TYPE_DEVICE, /* char *, PCI address or vdev string */
+	CFG_TYPE_DEVICE, /* struct cfg_port: device, and vf if it is one */
 	CFG_TYPE_PATH, /* char[], absolute path of a socket */
 	CFG_TYPE_REF, /* struct cfg_container: port and first_queue */
 	CFG_TYPE_USER, /* uid_t */
 	CFG_TYPE_GROUP, /* gid_t */
 	CFG_TYPE_PERMS, /* mode_t */
+	CFG_TYPE_SWITCH, /* bool: on or off */
+	CFG_TYPE_MAC, /* struct cfg_mac */
+	CFG_TYPE_FILE, /* char *, absolute path */
+	CFG_TYPE_IFNAME, /* char[CFG_IFNAME_LEN] */
+	CFG_TYPE_ADDRESS, /* struct cfg_address */
 };
 
-#define CFG_MAX_KEYS 12 /* keys of one kind */
+/* Where a key may stand, by the value of its section's first key. */
+enum cfg_only {
+	CFG_ONLY_ALWAYS,
+	CFG_ONLY_VF, /* device = pf:PF,vf=N */
+	CFG_ONLY_VHOST_USER, /* kind = vhost-user */
+	CFG_ONLY_NETNS, /* kind = netns */
+};
+
+#define CFG_MAX_KEYS 14 /* keys of one kind */
 
 struct cfg_key {
 	const char *name; /* NULL ends a kind's keys */
 	enum cfg_type type;
+	enum cfg_only only;
 	unsigned long min, max; /* CFG_TYPE_NUMBER */
 	const char *const *words; /* CFG_TYPE_WORD, ends with NULL */
 	const char *def; /* text, read like one from the file; NULL: required */
@@ -57,6 +71,11 @@ struct cfg_kind_info {
 };
 
 extern const struct cfg_kind_info cfg_kinds[CFG_NB_KINDS];
+
+/* Whether the key may stand in a section with this struct, whose first key has been read. */
+bool cfg_key_applies(const struct cfg_key *key, const void *obj);
+/* "kind = netns", and so on; "": always. */
+const char *cfg_only_str(enum cfg_only only);
 
 /* Index of a key in its kind, or -1. */
 int cfg_key_index(enum cfg_kind kind, const char *name);

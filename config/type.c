@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "config/type.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
@@ -12,6 +11,7 @@
 
 #include "config/config.h"
 #include "config/cpus.h"
+#include "config/net.h"
 
 /* CFG_TYPE_WORD stores all of them alike. */
 _Static_assert(sizeof(enum cfg_log_level) == sizeof(unsigned int), "enum of another size");
@@ -148,46 +148,6 @@ static int parse_cpus(
 	return 0;
 }
 
-static const char *hex_field(const char *s, unsigned int digits, unsigned int max, unsigned int *v)
-{
-	unsigned int n = 0;
-
-	*v = 0;
-	for (; n < digits && isxdigit((unsigned char)*s); n++, s++)
-		*v = *v * 16 +
-			(unsigned int)(isdigit((unsigned char)*s) ? *s - '0'
-								  : (*s | 0x20) - 'a' + 10);
-	return n > 0 && *v <= max ? s : NULL;
-}
-
-/* bb:dd.f at the end of s */
-static bool pci_bdf(const char *s, unsigned int *bus, unsigned int *dev, unsigned int *fn)
-{
-	s = hex_field(s, 2, 0xff, bus);
-	if (s == NULL || *s++ != ':')
-		return false;
-	s = hex_field(s, 2, 0x1f, dev);
-	if (s == NULL || *s++ != '.')
-		return false;
-	s = hex_field(s, 1, 7, fn);
-	return s != NULL && (*s == '\0' || *s == ',');
-}
-
-bool cfg_pci_normal(const char *text, char out[CFG_PCI_LEN])
-{
-	unsigned int domain = 0, bus, dev, fn;
-
-	if (!pci_bdf(text, &bus, &dev, &fn)) {
-		/* 8: the domains behind Intel's VMD have more than four digits */
-		const char *s = hex_field(text, 8, UINT32_MAX, &domain);
-
-		if (s == NULL || *s != ':' || !pci_bdf(s + 1, &bus, &dev, &fn))
-			return false;
-	}
-	snprintf(out, CFG_PCI_LEN, "%04x:%02x:%02x.%x", domain, bus, dev, fn);
-	return true;
-}
-
 static int store_string(const char *text, void *field)
 {
 	char *copy = strdup(text);
@@ -198,13 +158,24 @@ static int store_string(const char *text, void *field)
 	return 0;
 }
 
-static int parse_device(const char *text, void *field, char *why)
+/* `reason` of config/net.h's functions. */
+static int net(const char *reason, char *why)
+{
+	return reason == NULL ? 0 : fail(why, "%s", reason);
+}
+
+static int parse_device(const char *text, struct cfg_port *port, char *why)
 {
 	size_t name = strcspn(text, ",");
 	char pci[CFG_PCI_LEN];
 
 	if (text[strcspn(text, " \t")] != '\0')
 		return fail(why, "white space");
+	if (cfg_is_vf(text)) {
+		int rc = net(cfg_vf_parse(text, &port->vf), why);
+
+		return rc < 0 ? rc : store_string(text, &port->device);
+	}
 	if (name == 0)
 		return fail(why, "no name before the comma");
 	if (name > MAX_DEVICE_NAME)
@@ -212,7 +183,7 @@ static int parse_device(const char *text, void *field, char *why)
 	/* A vdev's name has no colon: do not let a mistyped address look like one. */
 	if (memchr(text, ':', name) != NULL && !cfg_pci_normal(text, pci))
 		return fail(why, "not a PCI address");
-	return store_string(text, field);
+	return store_string(text, &port->device);
 }
 
 static int parse_name(const char *text, void *field, char *why)
@@ -236,6 +207,21 @@ static int parse_path(const struct cfg_key *key, const char *text, void *field, 
 	if (base[1] == '\0' || strcmp(base, "/.") == 0 || strcmp(base, "/..") == 0)
 		return fail(why, "names a directory");
 	memcpy(field, text, len + 1);
+	return 0;
+}
+
+static int parse_file(const char *text, void *field, char *why)
+{
+	return text[0] == '/' ? store_string(text, field) : fail(why, "not an absolute path");
+}
+
+static int parse_switch(const char *text, void *field, char *why)
+{
+	bool on = strcmp(text, "on") == 0;
+
+	if (!on && strcmp(text, "off") != 0)
+		return fail(why, "no such word");
+	*(bool *)field = on;
 	return 0;
 }
 
@@ -338,7 +324,7 @@ int cfg_value_parse(const struct cfg_key *key, const char *text, const struct cf
 	case CFG_TYPE_STRING:
 		return store_string(text, field);
 	case CFG_TYPE_DEVICE:
-		return parse_device(text, field, why);
+		return parse_device(text, obj, why);
 	case CFG_TYPE_PATH:
 		return parse_path(key, text, field, why);
 	case CFG_TYPE_REF:
@@ -349,6 +335,16 @@ int cfg_value_parse(const struct cfg_key *key, const char *text, const struct cf
 		return parse_group(text, field, why);
 	case CFG_TYPE_PERMS:
 		return parse_perms(text, field, why);
+	case CFG_TYPE_SWITCH:
+		return parse_switch(text, field, why);
+	case CFG_TYPE_MAC:
+		return net(cfg_mac_parse(text, field), why);
+	case CFG_TYPE_FILE:
+		return parse_file(text, field, why);
+	case CFG_TYPE_IFNAME:
+		return net(cfg_ifname_parse(text, field), why);
+	case CFG_TYPE_ADDRESS:
+		return net(cfg_address_parse(text, field), why);
 	}
 	return fail(why, "of no known type");
 }
@@ -401,9 +397,11 @@ char *cfg_value_format(
 	case CFG_TYPE_NAME:
 	case CFG_TYPE_STRING:
 	case CFG_TYPE_DEVICE:
+	case CFG_TYPE_FILE:
 		snprintf(buf, CFG_VALUE_LEN, "%s", *(char *const *)field);
 		break;
 	case CFG_TYPE_PATH:
+	case CFG_TYPE_IFNAME:
 		snprintf(buf, CFG_VALUE_LEN, "%s", (const char *)field);
 		break;
 	case CFG_TYPE_REF:
@@ -417,6 +415,15 @@ char *cfg_value_format(
 		break;
 	case CFG_TYPE_PERMS:
 		snprintf(buf, CFG_VALUE_LEN, "%04o", *(const mode_t *)field);
+		break;
+	case CFG_TYPE_SWITCH:
+		snprintf(buf, CFG_VALUE_LEN, "%s", *(const bool *)field ? "on" : "off");
+		break;
+	case CFG_TYPE_MAC:
+		cfg_mac_format(field, buf, CFG_VALUE_LEN);
+		break;
+	case CFG_TYPE_ADDRESS:
+		cfg_address_format(field, buf, CFG_VALUE_LEN);
 		break;
 	}
 	return buf;
@@ -455,7 +462,8 @@ char *cfg_value_allowed(
 		text = "any text";
 		break;
 	case CFG_TYPE_DEVICE:
-		text = "a PCI address [dddd:]bb:dd.f or a DPDK vdev string, without white space";
+		text = "a PCI address [dddd:]bb:dd.f, pf:PF,vf=N, pf:PF,vf=auto or a DPDK vdev "
+		       "string, without white space";
 		break;
 	case CFG_TYPE_PATH:
 		snprintf(buf, CFG_ALLOWED_LEN, "an absolute path of at most %zu bytes",
@@ -474,6 +482,21 @@ char *cfg_value_allowed(
 	case CFG_TYPE_PERMS:
 		text = "octal 0 to 0777";
 		break;
+	case CFG_TYPE_SWITCH:
+		text = "on | off";
+		break;
+	case CFG_TYPE_MAC:
+		text = "unchanged, or the MAC address xx:xx:xx:xx:xx:xx of one station";
+		break;
+	case CFG_TYPE_FILE:
+		text = "an absolute path";
+		break;
+	case CFG_TYPE_IFNAME:
+		text = "1 to 15 printable characters without / : , %";
+		break;
+	case CFG_TYPE_ADDRESS:
+		text = "none, or ADDRESS/PREFIX of IPv4 or IPv6";
+		break;
 	}
 	snprintf(buf, CFG_ALLOWED_LEN, "%s", text);
 	return buf;
@@ -485,7 +508,7 @@ void cfg_values_free(enum cfg_kind kind, void *obj)
 		char **field = (char **)(void *)((char *)obj + key->offset);
 
 		if (key->type == CFG_TYPE_NAME || key->type == CFG_TYPE_STRING ||
-			key->type == CFG_TYPE_DEVICE) {
+			key->type == CFG_TYPE_DEVICE || key->type == CFG_TYPE_FILE) {
 			free(*field);
 			*field = NULL;
 		}

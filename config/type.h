@@ -33,8 +33,4 @@ char *cfg_value_allowed(
 /* Frees what obj's fields own, not obj. */
 void cfg_values_free(enum cfg_kind kind, void *obj);
 
-/* Does the part of a device string before the comma name a PCI device? Then in normal form. */
-#define CFG_PCI_LEN 32
-bool cfg_pci_normal(const char *text, char out[CFG_PCI_LEN]);
-
 #endif /* CONFIG_TYPE_H */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "config/nearest.h"
+#include "config/net.h"
 #include "config/type.h"
 
 #define ETHER_HDR_LEN 14u
@@ -59,12 +60,22 @@ static int check_port(struct cfg_file *file, struct cfg_section *s, struct cfg_e
 			"found %u; allowed 0, or %u and more (its mtu = %u, and an Ethernet "
 			"header)",
 			port->rx_buffer, port->mtu + ETHER_HDR_LEN, port->mtu);
-	if (!good(s, "device"))
+	if (good(s, "min_tx_rate") && good(s, "max_tx_rate") && port->max_tx_rate != 0 &&
+		port->min_tx_rate > port->max_tx_rate)
+		cfg_error(errs, line_of(s, "min_tx_rate"), s->title, "min_tx_rate",
+			"found %u; allowed 0 to %u (its max_tx_rate)", port->min_tx_rate,
+			port->max_tx_rate);
+	/* Whichever VF is free is nobody else's. */
+	if (!good(s, "device") || (port->vf.pf[0] != '\0' && port->vf.index < 0))
 		return 0;
-	if (cfg_pci_normal(port->device, pci))
+	if (port->vf.pf[0] != '\0') {
+		if (asprintf(&s->id, CFG_VF_PREFIX "%s,vf=%d", port->vf.pf, port->vf.index) < 0)
+			s->id = NULL;
+	} else if (cfg_pci_normal(port->device, pci)) {
 		s->id = strdup(pci);
-	else
+	} else {
 		s->id = strndup(port->device, strcspn(port->device, ","));
+	}
 	if (s->id == NULL)
 		return -ENOMEM;
 	check_unique(file, s, "device", cfg_quote(shown, port->device), errs);
@@ -225,13 +236,43 @@ static char *queue_text(char buf[32], unsigned int lo, unsigned int hi)
 	return buf;
 }
 
+/* Is it known which queues of its port a container takes? */
+static bool has_span(const struct cfg_section *s)
+{
+	const struct cfg_container *c = s->obj;
+
+	return good(s, "kind") && (c->kind == CFG_CONTAINER_NETNS || good(s, "queues"));
+}
+
+/* The queues of its port that a container takes: a namespace has the whole VF. */
+static void span(const struct cfg_container *c, unsigned int *first, unsigned int *last)
+{
+	bool all = c->kind == CFG_CONTAINER_NETNS;
+
+	*first = all ? 0 : c->first_queue;
+	*last = all ? CFG_MAX_QUEUES - 1 : c->first_queue + c->queues - 1u;
+}
+
 static void check_range(const struct cfg_section *s, struct cfg_errors *errs)
 {
 	const struct cfg_container *c = s->obj;
 	const struct cfg_port *port = s->port->obj;
-	unsigned int first = c->first_queue, last = first + c->queues - 1u;
 	char text[32], title[CFG_QUOTE_LEN];
+	unsigned int first, last;
 
+	span(c, &first, &last);
+	if (c->kind == CFG_CONTAINER_NETNS) {
+		if (good(s->port, "device") && port->vf.pf[0] == '\0')
+			cfg_error(errs, line_of(s, "port"), s->title, "port",
+				"found [%s], whose device is no VF of the daemon's; "
+				"allowed one with device = pf:PF,vf=N",
+				cfg_show(title, s->port->title));
+		else if (c->first_queue != 0)
+			cfg_error(errs, line_of(s, "port"), s->title, "port",
+				"found a queue of [%s]; allowed the whole VF, without :FIRST_QUEUE",
+				cfg_show(title, s->port->title));
+		return;
+	}
 	if (!good(s->port, "queues") || last < port->queues)
 		return;
 	/* Blame the key that makes it too many. */
@@ -246,39 +287,65 @@ static void check_shared(
 	struct cfg_file *file, const struct cfg_section *s, struct cfg_errors *errs)
 {
 	const struct cfg_container *c = s->obj;
-	unsigned int first = c->first_queue, last = first + c->queues - 1u;
 	char text[32], title[CFG_QUOTE_LEN], title2[CFG_QUOTE_LEN];
+	unsigned int first, last;
 
+	span(c, &first, &last);
 	for (unsigned int i = 0; i < file->nb[CFG_KIND_CONTAINER]; i++) {
 		const struct cfg_section *other = file->first[CFG_KIND_CONTAINER][i];
 		const struct cfg_container *o = other->obj;
+		unsigned int lo, hi;
 
 		if (other == s || other->line > s->line)
 			return;
-		if (other->port != s->port || !good(other, "queues"))
+		if (other->port != s->port || !has_span(other))
 			continue;
 
-		unsigned int lo = o->first_queue > first ? o->first_queue : first;
-		unsigned int hi = o->first_queue + o->queues - 1u;
+		span(o, &lo, &hi);
+		if (lo < first)
+			lo = first;
 		if (hi > last)
 			hi = last;
-		if (lo <= hi)
-			cfg_error(errs, line_of(s, "port"), s->title, "port",
-				"found %s of [%s], also of [%s] at line %d; "
-				"allowed one container per queue",
-				queue_text(text, lo, hi), cfg_show(title, s->port->title),
-				cfg_show(title2, other->title), line_of(other, "port"));
+		if (lo > hi)
+			continue;
+		if (hi == CFG_MAX_QUEUES - 1) /* both are namespaces */
+			snprintf(text, sizeof(text), "the VF");
+		else
+			queue_text(text, lo, hi);
+		cfg_error(errs, line_of(s, "port"), s->title, "port",
+			"found %s of [%s], also of [%s] at line %d; "
+			"allowed one container per queue",
+			text, cfg_show(title, s->port->title), cfg_show(title2, other->title),
+			line_of(other, "port"));
 	}
+}
+
+/* Two VFs of one name in one namespace. */
+static int check_netns(struct cfg_file *file, struct cfg_section *s, struct cfg_errors *errs)
+{
+	const struct cfg_container *c = s->obj;
+	char shown[CFG_QUOTE_LEN];
+
+	if (!good(s, "netns") || !good(s, "ifname"))
+		return 0;
+	if (asprintf(&s->id, "netns %s %s", c->netns, c->ifname) < 0) {
+		s->id = NULL;
+		return -ENOMEM;
+	}
+	check_unique(file, s, "ifname", cfg_quote(shown, c->ifname), errs);
+	return 0;
 }
 
 static int check_container(struct cfg_file *file, struct cfg_section *s, struct cfg_errors *errs)
 {
-	int rc = check_socket(file, s, errs);
+	const struct cfg_container *c = s->obj;
+	int rc = c->kind == CFG_CONTAINER_NETNS ? check_netns(file, s, errs)
+						: check_socket(file, s, errs);
 
 	if (rc < 0)
 		return rc;
 	resolve_port(file, s, errs);
-	if (s->port != NULL && good(s, "queues")) {
+	if (s->port != NULL && has_span(s)) {
 		check_range(s, errs);
 		check_shared(file, s, errs);
 	}

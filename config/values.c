@@ -7,6 +7,16 @@
 #include "config/cpus.h"
 #include "config/type.h"
 
+/* A key that stands where its section's first key does not allow it. */
+static void misplaced(const struct cfg_section *s, int i, struct cfg_errors *errs)
+{
+	const struct cfg_key *key = &cfg_kinds[s->kind].keys[i];
+	char shown[CFG_QUOTE_LEN];
+
+	cfg_error(errs, cfg_key_line(s, i), s->title, key->name, "found %s; allowed only with %s",
+		cfg_quote(shown, s->text[i]), cfg_only_str(key->only));
+}
+
 static int read_value(
 	struct cfg_section *s, int i, const struct cfg_cpus *cpus, struct cfg_errors *errs)
 {
@@ -14,6 +24,13 @@ static int read_value(
 	const char *text = s->text[i] != NULL ? s->text[i] : key->def;
 	char why[CFG_WHY_LEN], allowed[CFG_ALLOWED_LEN], shown[CFG_QUOTE_LEN];
 
+	if (s->bad[0] ? s->text[i] == NULL && key->only != CFG_ONLY_ALWAYS
+		      : !cfg_key_applies(key, s->obj)) {
+		s->bad[i] = true;
+		if (s->text[i] != NULL)
+			misplaced(s, i, errs);
+		return 0;
+	}
 	cfg_value_allowed(key, cpus, allowed);
 	if (text == NULL) {
 		s->bad[i] = true;

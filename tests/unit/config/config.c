@@ -166,6 +166,7 @@ static void test_values(void)
 			    "port p|rx_desc|128\n"
 			    "port p|rx_buffer|0\n"
 			    "port p|tx_desc|128\n"
+			    "container c|kind|vhost-user\n"
 			    "container c|socket|@/c\n"
 			    "container c|socket_mode|server\n"
 			    "container c|port|p:1\n"

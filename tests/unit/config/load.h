@@ -21,8 +21,14 @@
 #include "tests/unit/unit.h"
 
 #define SECTIONS "[switch], [port NAME] or [container NAME]"
-#define PORT     "[port p]\ndevice=net_null0\n" /* two lines */
-#define SOCKET   "[container c]\nsocket=@/c.sock\nport=p\n" /* three lines */
+#define PORT_KEYS                                                                                  \
+	"device, queues, mtu, rx_desc, rx_buffer, tx_desc, mac, vlan, spoof_check, trust, "        \
+	"link_state, max_tx_rate, min_tx_rate"
+#define DEVICES                                                                                    \
+	"a PCI address [dddd:]bb:dd.f, pf:PF,vf=N, pf:PF,vf=auto or a DPDK vdev string, without "  \
+	"white space"
+#define PORT   "[port p]\ndevice=net_null0\n" /* two lines */
+#define SOCKET "[container c]\nsocket=@/c.sock\nport=p\n" /* three lines */
 
 static char dir[64], ini[96], cpus_file[96];
 static char *output; /* of the last load */

@@ -14,8 +14,7 @@ static void test_unknown_section(void)
 		"3: [prot p]: found an unknown section \"prot\" (did you mean port?); "
 		"allowed " SECTIONS "\n"
 		"5: [nic q]: found an unknown section \"nic\"; allowed " SECTIONS "\n"
-		"8: [port q] device: found nothing, but it is required; allowed a PCI address "
-		"[dddd:]bb:dd.f or a DPDK vdev string, without white space\n");
+		"8: [port q] device: found nothing, but it is required; allowed " DEVICES "\n");
 }
 
 /* A reference to a section with a mistyped kind does not dangle. */
@@ -85,17 +84,17 @@ static void test_unknown_key(void)
 	bad("[port p]\nqueus = 4\nMTU = 3\nzzz = 1\nsocket_mode = "
 	    "server\nqeueus=1\nmut=1\ndevice=net_null0\n",
 		"2: [port p] queus: found an unknown key (did you mean queues?); "
-		"allowed device, queues, mtu, rx_desc, rx_buffer, tx_desc\n"
+		"allowed " PORT_KEYS "\n"
 		"3: [port p] MTU: found an unknown key (did you mean mtu?); "
-		"allowed device, queues, mtu, rx_desc, rx_buffer, tx_desc\n"
+		"allowed " PORT_KEYS "\n"
 		"4: [port p] zzz: found an unknown key; "
-		"allowed device, queues, mtu, rx_desc, rx_buffer, tx_desc\n"
+		"allowed " PORT_KEYS "\n"
 		"5: [port p] socket_mode: found an unknown key (a key of [container NAME]); "
-		"allowed device, queues, mtu, rx_desc, rx_buffer, tx_desc\n"
+		"allowed " PORT_KEYS "\n"
 		"6: [port p] qeueus: found an unknown key (did you mean queues?); "
-		"allowed device, queues, mtu, rx_desc, rx_buffer, tx_desc\n"
+		"allowed " PORT_KEYS "\n"
 		"7: [port p] mut: found an unknown key (did you mean mtu?); "
-		"allowed device, queues, mtu, rx_desc, rx_buffer, tx_desc\n");
+		"allowed " PORT_KEYS "\n");
 	bad("[switch]\nqueues = 1\n" PORT,
 		"2: [switch] queues: found an unknown key "
 		"(a key of [port NAME] and [container NAME]); "
@@ -174,8 +173,7 @@ static void test_megabyte_line(void)
 	memcpy(big + n + len, "\nfoo=1\n", 7);
 	bad_bytes(big, n + len + 7,
 		"3: [port p]: found a line of 1000000 bytes; allowed at most 199\n"
-		"4: [port p] foo: found an unknown key; allowed device, queues, mtu, rx_desc, "
-		"rx_buffer, tx_desc\n");
+		"4: [port p] foo: found an unknown key; allowed " PORT_KEYS "\n");
 
 	/* As a header: what follows belongs to no known section. */
 	big[n] = '[';
@@ -210,7 +208,7 @@ static void test_output_is_safe(void)
 		"1: [port p\\xc3\\xa9]: found the name \"p\\xc3\\xa9\"; "
 		"allowed 1 to 31 of A-Z a-z 0-9 _ . -\n"
 		"3: [port p\\xc3\\xa9] \\\"\\\\\\xff: found an unknown key; "
-		"allowed device, queues, mtu, rx_desc, rx_buffer, tx_desc\n"
+		"allowed " PORT_KEYS "\n"
 		"4: [port p\\xc3\\xa9] mtu: found "
 		"\"123456789012345678901234567890123456789012345678901234567890xxxx...\" "
 		"(69 bytes) (text after the number); allowed 68 to 9600\n");

@@ -78,8 +78,7 @@ static void test_instance(void)
 
 static void test_device(void)
 {
-	static const char allowed[] = "a PCI address [dddd:]bb:dd.f or a DPDK vdev string, "
-				      "without white space";
+	static const char allowed[] = DEVICES;
 
 	bad_value("port p", "device", "", "empty", allowed);
 	bad_value("port p", "device", "net_null0 x", "white space", allowed);

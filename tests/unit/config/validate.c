@@ -33,6 +33,82 @@ static void test_rx_buffer(void)
 		"(its mtu = 9000, and an Ethernet header)\n");
 }
 
+#define VF_PORT "[port v]\ndevice=pf:ens1,vf=0\n" /* two lines */
+
+static void test_vf(void)
+{
+	struct cfg *cfg = good("[port a]\ndevice=pf:ens1,vf=3\nmac=02:00:00:00:00:0a\nvlan=7\n"
+			       "[port b]\ndevice=pf:ens1,vf=auto\nspoof_check=off\ntrust=on\n"
+			       "link_state=up\nmax_tx_rate=1000\nmin_tx_rate=1000\n"
+			       "[port c]\ndevice=pf:ens1,vf=auto\n");
+
+	CU_ASSERT_STRING_EQUAL(cfg->ports[0].vf.pf, "ens1");
+	CU_ASSERT_EQUAL(cfg->ports[0].vf.index, 3);
+	CU_ASSERT(cfg->ports[0].mac.given && cfg->ports[0].mac.bytes[5] == 0x0a);
+	CU_ASSERT_EQUAL(cfg->ports[0].vlan, 7);
+	CU_ASSERT(cfg->ports[0].spoof_check && !cfg->ports[0].trust);
+	CU_ASSERT_EQUAL(cfg->ports[1].vf.index, -1);
+	CU_ASSERT(!cfg->ports[1].mac.given);
+	CU_ASSERT(!cfg->ports[1].spoof_check && cfg->ports[1].trust);
+	CU_ASSERT_EQUAL(cfg->ports[1].link_state, CFG_LINK_UP);
+	CU_ASSERT_EQUAL(cfg->ports[1].max_tx_rate, 1000);
+	cfg_free(cfg);
+
+	bad("[port a]\ndevice=pf:ens1,vf=3\n[port b]\ndevice=pf:ens1,vf=03\n",
+		"4: [port b] device: found \"pf:ens1,vf=03\", also the device of [port a] "
+		"at line 2; allowed one of its own\n");
+	bad("[port a]\ndevice=pf:ens1,vf=3\nmax_tx_rate=10\nmin_tx_rate=11\n",
+		"4: [port a] min_tx_rate: found 11; allowed 0 to 10 (its max_tx_rate)\n");
+	bad(PORT "mac=02:00:00:00:00:0a\nvlan=0\n",
+		"3: [port p] mac: found \"02:00:00:00:00:0a\"; allowed only with "
+		"device = pf:PF,vf=N\n"
+		"4: [port p] vlan: found \"0\"; allowed only with device = pf:PF,vf=N\n");
+	/* Of a device that is wrong anyhow: the values alone. */
+	bad("[port a]\ndevice=pf:ens1\nvlan=7\ntrust=yes\n",
+		"2: [port a] device: found \"pf:ens1\" (no ,vf= behind the PF); allowed " DEVICES
+		"\n"
+		"4: [port a] trust: found \"yes\" (no such word); allowed on | off\n");
+}
+
+static void test_netns(void)
+{
+	struct cfg *cfg = good("[container n]\nifname=eth1\nport=v\nnetns=/run/netns/n\n"
+			       "address=10.0.0.2/24\nkind=netns\n" VF_PORT);
+
+	CU_ASSERT_EQUAL(cfg->containers[0].kind, CFG_CONTAINER_NETNS);
+	CU_ASSERT_STRING_EQUAL(cfg->containers[0].netns, "/run/netns/n");
+	CU_ASSERT_STRING_EQUAL(cfg->containers[0].ifname, "eth1");
+	CU_ASSERT_EQUAL(cfg->containers[0].address.prefix, 24);
+	cfg_free(cfg);
+
+	bad(VF_PORT "[container n]\nkind=netns\nsocket=@/c\nport=v\nifname=e\nnetns=/n\n",
+		"5: [container n] socket: found \"@/c\"; allowed only with kind = vhost-user\n");
+	bad(VF_PORT "[container n]\nkind=netns\n",
+		"3: [container n] port: found nothing, but it is required; "
+		"allowed NAME or NAME:FIRST_QUEUE, 0 to 255\n"
+		"3: [container n] netns: found nothing, but it is required; "
+		"allowed an absolute path\n"
+		"3: [container n] ifname: found nothing, but it is required; "
+		"allowed 1 to 15 printable characters without / : , %\n");
+	bad(PORT "[container n]\nkind=netns\nifname=e\nnetns=/n\nport=p\n",
+		"7: [container n] port: found [port p], whose device is no VF of the daemon's; "
+		"allowed one with device = pf:PF,vf=N\n");
+	bad(VF_PORT "[container n]\nkind=netns\nifname=e\nnetns=/n\nport=v:1\n",
+		"7: [container n] port: found a queue of [port v]; "
+		"allowed the whole VF, without :FIRST_QUEUE\n");
+	bad(VF_PORT "[container n]\nkind=netns\nifname=e\nnetns=/n\nport=v\n"
+		    "[container m]\nkind=netns\nifname=e\nnetns=/n\nport=v\n"
+		    "[container c]\nsocket=@/c\nport=v\n",
+		"10: [container m] ifname: found \"e\", also the ifname of [container n] "
+		"at line 5; allowed one of its own\n"
+		"12: [container m] port: found the VF of [port v], also of [container n] "
+		"at line 7; allowed one container per queue\n"
+		"15: [container c] port: found queue 0 of [port v], also of [container n] "
+		"at line 7; allowed one container per queue\n"
+		"15: [container c] port: found queue 0 of [port v], also of [container m] "
+		"at line 12; allowed one container per queue\n");
+}
+
 static void test_duplicate_socket(void)
 {
 	char link[96];
@@ -174,6 +250,8 @@ static void test_unknown_counts(void)
 static const struct unit_test tests[] = {
 	{ "duplicate device", test_duplicate_device },
 	{ "rx_buffer: holds a whole frame", test_rx_buffer },
+	{ "a VF that the daemon prepares", test_vf },
+	{ "a VF in a network namespace", test_netns },
 	{ "duplicate socket", test_duplicate_socket },
 	{ "socket directory", test_directory },
 	{ "what stands at the socket's path", test_socket_place },

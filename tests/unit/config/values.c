@@ -18,8 +18,7 @@ static void test_default_worker(void)
 static void test_missing(void)
 {
 	bad("[port p]\nmtu=1500\n[container c]\n",
-		"1: [port p] device: found nothing, but it is required; allowed a PCI address "
-		"[dddd:]bb:dd.f or a DPDK vdev string, without white space\n"
+		"1: [port p] device: found nothing, but it is required; allowed " DEVICES "\n"
 		"3: [container c] socket: found nothing, but it is required; "
 		"allowed an absolute path of at most 107 bytes\n"
 		"3: [container c] port: found nothing, but it is required; "
