@@ -6,8 +6,17 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include <rte_common.h>
 
 #include "vhost/sigbus.h"
+
+#define MIN_ALIGN (2ul << 20)
+#define MAX_ALIGN (1ul << 30) /* the largest page of x86 and arm64 that anybody uses */
+
+/* 2^47 is all there is for a process; so that sums cannot wrap. */
+#define MAX_MAP (1ull << 47)
 
 static int by_gpa(const void *a, const void *b)
 {
@@ -28,6 +37,8 @@ static const char *check_table(const struct vh_mem_desc *descs, uint32_t nb)
 			return "region wraps around the address space";
 		if (d->map_offset + d->size < d->size || d->map_offset + d->size > d->map_size)
 			return "region outside of its mapping";
+		if (d->map_size > MAX_MAP)
+			return "region larger than the address space";
 		if (i > 0 && descs[i - 1].gpa + descs[i - 1].size > d->gpa)
 			return "regions overlap";
 		/*
@@ -42,21 +53,59 @@ static const char *check_table(const struct vh_mem_desc *descs, uint32_t nb)
 	return NULL;
 }
 
-static void unmap_regions(struct vh_mem *mem)
+/* A file of huge pages can only be mapped at a multiple of their size. */
+static size_t page_size(int fd)
 {
-	while (mem->nb_regions > 0) {
-		uint32_t i = --mem->nb_regions;
+	struct statfs fs;
 
-		vh_sigbus_unwatch(mem->watch[i]);
-		munmap(mem->map[i], mem->map_size[i]);
-	}
+	if (fstatfs(fd, &fs) != 0 || fs.f_bsize <= 0 || !rte_is_power_of_2((uint32_t)fs.f_bsize))
+		return 0;
+	return (size_t)fs.f_bsize;
 }
 
-static int map_region(struct vh_mem *mem, const struct vh_mem_desc *d, const char **why)
+/* Address space for every region, none of it usable yet. */
+static int reserve(
+	struct vh_mem *mem, const struct vh_mem_desc *descs, uint32_t nb, const char **why)
+{
+	size_t size = 0, head;
+	uint8_t *area;
+
+	mem->area_align = MIN_ALIGN;
+	for (uint32_t i = 0; i < nb; i++)
+		mem->area_align = RTE_MAX(mem->area_align, page_size(descs[i].fd));
+	mem->area_align = RTE_MIN(mem->area_align, MAX_ALIGN);
+	for (uint32_t i = 0; i < nb; i++)
+		size += RTE_ALIGN_CEIL(descs[i].map_size, mem->area_align);
+	/* One unit more, since mmap() knows pages only; what stands over goes back. */
+	area = mmap(NULL, size + mem->area_align, PROT_NONE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (area == MAP_FAILED) {
+		*why = "no address space for the regions";
+		return -errno;
+	}
+	mem->area = RTE_PTR_ALIGN_CEIL(area, mem->area_align);
+	mem->area_size = size;
+	head = RTE_PTR_DIFF(mem->area, area);
+	if (head > 0)
+		munmap(area, head);
+	munmap(RTE_PTR_ADD(mem->area, size), mem->area_align - head);
+	return 0;
+}
+
+static void unmap_regions(struct vh_mem *mem)
+{
+	while (mem->nb_regions > 0)
+		vh_sigbus_unwatch(mem->watch[--mem->nb_regions]);
+	munmap(mem->area, mem->area_size);
+}
+
+static int map_region(
+	struct vh_mem *mem, const struct vh_mem_desc *d, void *where, const char **why)
 {
 	uint32_t i = mem->nb_regions;
 	/* Not MAP_POPULATE: a container's memory is often sparse, and stays its own to account. */
-	void *map = mmap(NULL, d->map_size, PROT_READ | PROT_WRITE, MAP_SHARED, d->fd, 0);
+	void *map =
+		mmap(where, d->map_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, d->fd, 0);
 
 	if (map == MAP_FAILED) {
 		*why = "cannot map the region";
@@ -66,7 +115,6 @@ static int map_region(struct vh_mem *mem, const struct vh_mem_desc *d, const cha
 	madvise(map, d->map_size, MADV_DONTDUMP);
 	mem->watch[i] = vh_sigbus_watch(map, d->map_size);
 	if (mem->watch[i] < 0) {
-		munmap(map, d->map_size);
 		*why = "too many regions in all";
 		return -ENOSPC;
 	}
@@ -86,6 +134,7 @@ struct vh_mem *vh_mem_create(const struct vh_mem_desc *descs, uint32_t nb, const
 {
 	struct vh_mem_desc sorted[VH_MEM_MAX_REGIONS];
 	struct vh_mem *mem;
+	uint8_t *where;
 	int ret;
 
 	if (nb == 0 || nb > VH_MEM_MAX_REGIONS) {
@@ -107,15 +156,21 @@ struct vh_mem *vh_mem_create(const struct vh_mem_desc *descs, uint32_t nb, const
 		return NULL;
 	}
 	mem->refs = 1;
+	ret = reserve(mem, sorted, nb, why);
+	if (ret < 0)
+		goto free;
+	where = mem->area;
 	for (uint32_t i = 0; i < nb; i++) {
-		ret = map_region(mem, &sorted[i], why);
+		ret = map_region(mem, &sorted[i], where, why);
 		if (ret < 0)
 			goto unmap;
+		where += RTE_ALIGN_CEIL(sorted[i].map_size, mem->area_align);
 	}
 	return mem;
 
 unmap:
 	unmap_regions(mem);
+free:
 	free(mem);
 	errno = -ret;
 	return NULL;

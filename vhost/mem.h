@@ -47,6 +47,13 @@ struct vh_mem {
 	uint64_t peer_addr[VH_MEM_MAX_REGIONS];
 	void *map[VH_MEM_MAX_REGIONS];
 	size_t map_size[VH_MEM_MAX_REGIONS];
+	/*
+	 * Where all of them stand: one piece of address space, start and length multiples of
+	 * area_align, so that whoever keeps lists of memory needs one entry for a container.
+	 */
+	void *area;
+	size_t area_size;
+	size_t area_align; /* the largest page of a region's file, 2 MiB at least */
 	int watch[VH_MEM_MAX_REGIONS]; /* SIGBUS handles */
 	uint32_t refs; /* changed with __atomic_* */
 };

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/memfd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -337,6 +338,71 @@ static bool is_mapped(void *addr)
 	return mincore(addr, PAGE, &vec) == 0;
 }
 
+/* All regions in one piece, each where its pages may be. */
+static void check_area(const struct vh_mem *mem, size_t align)
+{
+	uint8_t *begin = mem->area, *end = begin + mem->area_size;
+
+	CU_ASSERT_EQUAL(mem->area_align, align);
+	CU_ASSERT_EQUAL((uintptr_t)begin % align, 0);
+	CU_ASSERT_EQUAL(mem->area_size % align, 0);
+	for (uint32_t i = 0; i < mem->nb_regions; i++) {
+		uint8_t *map = mem->map[i];
+
+		CU_ASSERT_EQUAL((uintptr_t)map % align, 0);
+		CU_ASSERT(map >= begin && map + mem->map_size[i] <= end);
+		begin = map + mem->map_size[i]; /* they do not overlap */
+	}
+}
+
+static void test_area(void)
+{
+	struct vh_mem_desc d[3];
+	struct vh_mem *mem = three_regions(d);
+
+	check_area(mem, 2u << 20);
+	CU_ASSERT_EQUAL(mem->area_size, 3 * (2u << 20));
+	void *area = mem->area;
+	vh_mem_unref(mem);
+	for (unsigned int i = 0; i < 3; i++)
+		CU_ASSERT_FALSE(is_mapped((uint8_t *)area + i * (2u << 20)));
+	close_all(d, 3);
+}
+
+/* Huge pages of each size that the machine has one of; beside a region of small ones. */
+static void test_area_of_huge_pages(void)
+{
+	static const struct {
+		unsigned int flag;
+		size_t size;
+	} pages[] = { { MFD_HUGE_2MB, 2ul << 20 }, { MFD_HUGE_1GB, 1ul << 30 } };
+
+	for (unsigned int i = 0; i < 2; i++) {
+		struct vh_mem_desc d[2] = { region(GPA, PEER) };
+		const char *why = "";
+		int fd = memfd_create("huge", MFD_CLOEXEC | MFD_HUGETLB | pages[i].flag);
+
+		if (fd < 0 || ftruncate(fd, (off_t)pages[i].size) != 0) {
+			close(fd);
+			close_all(d, 1);
+			continue;
+		}
+		d[1] = (struct vh_mem_desc){ .gpa = 4ull << 30,
+			.size = pages[i].size,
+			.peer_addr = PEER + (4ull << 30),
+			.map_size = pages[i].size,
+			.fd = fd };
+		struct vh_mem *mem = vh_mem_create(d, 2, &why);
+		/* Or there are no such pages now. */
+		if (mem != NULL)
+			check_area(mem, pages[i].size);
+		else
+			CU_ASSERT_STRING_EQUAL(why, "cannot map the region");
+		vh_mem_unref(mem);
+		close_all(d, 2);
+	}
+}
+
 static void test_reference_count(void)
 {
 	struct vh_mem_desc d[3];
@@ -387,6 +453,8 @@ static const struct unit_test tests[] = {
 	{ "a region beyond its mapping is refused", test_refuses_mapping },
 	{ "a file that is too short or closed is refused", test_refuses_file },
 	{ "a failed mmap leaves nothing behind", test_failed_mmap_leaves_nothing },
+	{ "one piece of address space", test_area },
+	{ "one piece, with huge pages", test_area_of_huge_pages },
 	{ "the last reference unmaps", test_reference_count },
 	{ "librte_vhost's addresses become ours", test_from_peer },
 };
