@@ -236,7 +236,7 @@ static void free_port(struct pmd_port *port)
 	for (uint16_t q = 0; port->queues != NULL && q < port->nb_queues; q++)
 		free_queue(&port->queues[q]);
 	rte_mempool_free(port->tx_pool);
-	free(port->dma);
+	pmd_dma_close(port);
 	free(port->queues);
 	free(port);
 }
@@ -273,6 +273,7 @@ int pmd_port_open(const struct pmd_port_conf *conf, struct pmd_port **out)
 	port->dev = info.device;
 	snprintf(port->driver_name, sizeof(port->driver_name), "%s", info.driver_name);
 	port->driver = pmd_driver_find(port->driver_name);
+	pmd_dma_open(port);
 
 	ret = configure(port, &info);
 	if (ret == 0)

@@ -15,6 +15,7 @@
 
 #include <rte_ethdev.h>
 
+#include "pmd/dma.h"
 #include "pmd/drivers.h"
 #include "pmd/rxpool.h"
 #include "pmd/txpool.h"
@@ -38,12 +39,6 @@ struct pmd_queue {
 	struct pmd_txpool *txpool;
 	bool rx_stopped; /* by pmd_rx_stop() */
 	bool tx_stopped; /* by pmd_tx_stop() */
-};
-
-/* Container memory that the device may reach: dma.h. */
-struct pmd_dma {
-	const struct vh_mem *mem;
-	unsigned int refs; /* ring pairs */
 };
 
 #define PMD_RETA_GROUPS (RTE_ETH_RSS_RETA_SIZE_512 / RTE_ETH_RETA_GROUP_SIZE)
@@ -71,8 +66,8 @@ struct pmd_port {
 	struct pmd_queue *queues;
 	uint16_t reta_size; /* entries of the NIC's RSS table; 0: none, or one queue */
 	struct rte_eth_rss_reta_entry64 reta[PMD_RETA_GROUPS]; /* as last set: rss.h */
-	unsigned int nb_dma;
-	struct pmd_dma *dma;
+	struct pmd_dma_domain *dma; /* container memory that the device may reach; NULL: no DMA */
+	struct pmd_dma_domain own_dma; /* unless it shares one */
 };
 
 /*

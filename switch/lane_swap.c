@@ -91,11 +91,13 @@ void sw_swap_decide(struct sw_lane *lane)
 	lane->why_copied = rx_obstacle(lane);
 	lane->why_tx_copied = tx_obstacle(lane);
 	if (lane->why_copied == NULL || lane->why_tx_copied == NULL) {
-		lane->dma = pmd_dma_get(lane->port, lane->pair.mem) == 0;
-		if (!lane->dma) {
-			lane->why_copied = "memory cannot be mapped for DMA";
-			lane->why_tx_copied = lane->why_copied;
-		}
+		const char *why = NULL;
+
+		lane->dma = pmd_dma_get(lane->port, lane->pair.mem, &why) == 0;
+		if (!lane->dma && lane->why_copied == NULL)
+			lane->why_copied = why;
+		if (!lane->dma && lane->why_tx_copied == NULL)
+			lane->why_tx_copied = why;
 	}
 	lane->want_rx = lane->why_copied == NULL;
 	lane->want_tx = lane->why_tx_copied == NULL;
