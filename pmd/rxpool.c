@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <rte_eal.h>
 #include <rte_malloc.h>
+#include <rte_memory.h>
 #include <rte_mempool.h>
 
 #include "pmd/rxpool_priv.h"
@@ -92,8 +94,10 @@ static void host_backing(struct pmd_rxpool *pool)
 	for (uint32_t i = pool->mask + 1u; i-- > 0;) {
 		struct rte_mbuf *m = pmd_headers_at(&pool->headers, (uint16_t)i);
 
-		vh_mbuf_set_buf(m, pool->host + (size_t)i * pool->host_stride,
-			(uint16_t)pmd_rxpool_buf_len(pool));
+		uint8_t *buf = pool->host + (size_t)i * pool->host_stride;
+
+		vh_mbuf_set_buf(m, buf, (uint16_t)pmd_rxpool_buf_len(pool));
+		rte_mbuf_iova_set(m, rte_mem_virt2iova(buf));
 		pool->free[pool->nb_free++] = (uint16_t)i;
 	}
 }
@@ -101,7 +105,7 @@ static void host_backing(struct pmd_rxpool *pool)
 struct pmd_rxpool *pmd_rxpool_create(
 	const char *name, uint32_t nb_desc, uint32_t buf_size, int socket_id)
 {
-	uint32_t nb_slots;
+	uint32_t nb_slots, host_align = RTE_CACHE_LINE_SIZE;
 	struct pmd_rxpool *pool;
 	int ret;
 
@@ -123,12 +127,15 @@ struct pmd_rxpool *pmd_rxpool_create(
 	pool->mask = (uint16_t)(nb_slots - 1);
 	pool->buf_size = buf_size;
 	pool->host_stride = RTE_CACHE_LINE_ROUNDUP(pmd_rxpool_buf_len(pool));
+	/* Without an IOMMU, neighbouring pages are none for the NIC: no buffer may lie in two. */
+	if (rte_eal_iova_mode() == RTE_IOVA_PA)
+		host_align = pool->host_stride = rte_align32pow2(pool->host_stride);
 	pool->slots = rte_zmalloc_socket(
 		NULL, nb_slots * sizeof(*pool->slots), RTE_CACHE_LINE_SIZE, socket_id);
 	pool->free = rte_zmalloc_socket(
 		NULL, nb_slots * sizeof(*pool->free), RTE_CACHE_LINE_SIZE, socket_id);
 	pool->host = rte_malloc_socket(
-		NULL, (size_t)nb_slots * pool->host_stride, RTE_CACHE_LINE_SIZE, socket_id);
+		NULL, (size_t)nb_slots * pool->host_stride, host_align, socket_id);
 	ret = pool->slots == NULL || pool->free == NULL || pool->host == NULL
 		? -ENOMEM
 		: pmd_headers_create(&pool->headers, name, OPS_NAME, pool, nb_slots,

@@ -17,11 +17,13 @@
 /* Rings and NIC descriptors are read as they lie in memory: both are little-endian. */
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "little-endian hosts only");
 
-/* Builds without IOVA in the mbuf (RTE_IOVA_IN_MBUF=0) use buf_addr alone; the helper knows. */
+/*
+ * Container memory: its IOVA is our address, or no device ever sees it (pmd/dma.h). Builds without
+ * IOVA in the mbuf (RTE_IOVA_IN_MBUF=0) use buf_addr alone; the helper knows.
+ */
 static inline void vh_mbuf_set_buf(struct rte_mbuf *m, void *buf, uint16_t len)
 {
 	m->buf_addr = buf;
-	/* EAL runs with IOVA as VA: switch/eal.c insists. */
 	rte_mbuf_iova_set(m, (rte_iova_t)(uintptr_t)buf);
 	m->buf_len = len;
 }

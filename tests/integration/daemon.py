@@ -13,7 +13,8 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'lib'))
 import rig
-from rig import Daemon, Netns, Testpmd, listening, wait_for
+import wire
+from rig import Daemon, Hugepages, Netns, Testpmd, listening, wait_for
 from tap import Tap
 
 VFRINGCTL = os.path.join(os.path.dirname(rig.VFRINGD), 'vfringctl')
@@ -190,10 +191,25 @@ def life(t, net):
         t.ok(d.proc.returncode == 0, 'SIGINT: exit 0')
 
 
+def without_iommu(t, net):
+    """Addresses of devices are physical ones: the switch's own buffers are in huge pages, and none lies in two."""
+    config = {
+        'switch': {'workers': 1, 'hugepages': 'on', 'memory': 128, 'eal_args': '--iova-mode=pa'},
+        'port wire0': {'device': f'net_af_packet0,iface={net.host}'},
+        'container web0': {'socket': '{dir}/web0.sock', 'port': 'wire0', 'mapping': 'off'},
+    }
+    with Hugepages(100), Daemon(config) as d, Testpmd(d.dir + '/web0.sock', lcores='0@0,1@0'):
+        wait_for(lambda: d.telemetry('/vfring/containers,web0')['ring_pairs_working'] == 1, 10, 'the ring to work')
+        r = wire.echo_compare(net.peer, range(60, 1515, 100), netns=net.name)
+        t.ok(r['ok'] and 'IOVA as PA' in d.output, 'IOVA as PA: packets are copied, and the log says that they never will be mapped',
+             f'{r}\n{d.tail()}')
+
+
 with Tap() as t, tempfile.TemporaryDirectory(prefix='vfring-test-') as d, Netns('vft-daemon', host='vft-d0') as net:
     t.run(bad_files, t, d)
     t.run(check_is_static, t, d)
     t.run(bad_commands, t)
     t.run(start_up_errors, t, d)
     t.run(life, t, net)
+    t.run(without_iommu, t, net)
 sys.exit(t.status)
