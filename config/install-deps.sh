@@ -11,7 +11,7 @@ set -euo pipefail
 packages=(
 	# build
 	gcc libc6-dev meson ninja-build pkgconf xz-utils
-	libdpdk-dev libcunit1-dev libinih-dev libjansson-dev libnuma-dev liburcu-dev
+	libdpdk-dev libcunit1-dev libinih-dev libjansson-dev libmnl-dev libnuma-dev liburcu-dev
 	# quickstart: testpmd, the wire, the container
 	dpdk-dev ethtool iproute2 iputils-ping util-linux
 	bubblewrap crun podman

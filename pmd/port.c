@@ -2,10 +2,12 @@
 #include "pmd/port.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <rte_bus.h>
+#include <rte_cycles.h>
 #include <rte_dev.h>
 #include <rte_errno.h>
 #include <rte_malloc.h>
@@ -289,6 +291,7 @@ int pmd_port_open(const struct pmd_port_conf *conf, struct pmd_port **out)
 			: port->driver->evidence == PMD_TESTED ? "mapping tested"
 							       : "mapping read in its source",
 		port->nb_queues, port->rx_desc, port->tx_desc, port->mtu);
+	port->pf_ifindex = pmd_device_pf(port, port->pf_ifname);
 	*out = port;
 	return 0;
 
@@ -303,16 +306,28 @@ void pmd_port_close(struct pmd_port *port)
 {
 	if (port == NULL || port->stuck)
 		return;
-	if (port->started)
-		rte_eth_dev_stop(port->port_id);
-	remove_device(port->port_id);
-	free_port(port);
+	if (!port->removed)
+		pmd_port_remove(port);
+	if (!port->stuck)
+		free_port(port);
 }
 
 void pmd_port_give_up(struct pmd_port *port, const char *why)
 {
-	PMD_LOG(CRIT, "%s: %s; the port is left as it is", port->name, why);
+	if (!port->stuck)
+		PMD_LOG(CRIT, "%s: %s; the port is left as it is", port->name, why);
 	port->stuck = true;
+}
+
+/* A driver may wait for ever on a device that is gone: then nothing more is asked of it. */
+static int check_present(struct pmd_port *port)
+{
+	if (port->stuck)
+		return -EIO;
+	if (pmd_device_present(port))
+		return 0;
+	pmd_port_give_up(port, "the device has vanished");
+	return -ENODEV;
 }
 
 static int stop_device(struct pmd_port *port)
@@ -321,6 +336,10 @@ static int stop_device(struct pmd_port *port)
 
 	if (!port->started)
 		return 0;
+	ret = check_present(port);
+	if (ret < 0)
+		return ret;
+	port->stopped_at = rte_get_timer_cycles();
 	ret = rte_eth_dev_stop(port->port_id);
 	if (ret < 0) {
 		PMD_LOG(ERR, "%s: cannot stop the device: %s", port->name, rte_strerror(-ret));
@@ -340,7 +359,7 @@ int pmd_rx_stop(struct pmd_port *port, uint16_t queue)
 		return -EIO;
 	if (!port->stops_queues) {
 		ret = stop_device(port);
-	} else if (!q->rx_stopped) {
+	} else if (!q->rx_stopped && (ret = check_present(port)) == 0) {
 		ret = rte_eth_dev_rx_queue_stop(port->port_id, queue);
 		if (ret < 0) {
 			PMD_LOG(ERR, "%s: cannot stop Rx queue %u: %s", port->name, queue,
@@ -368,7 +387,7 @@ int pmd_tx_stop(struct pmd_port *port, uint16_t queue)
 		return -EIO;
 	if (!port->stops_tx_queues) {
 		ret = stop_device(port);
-	} else if (!q->tx_stopped) {
+	} else if (!q->tx_stopped && (ret = check_present(port)) == 0) {
 		ret = rte_eth_dev_tx_queue_stop(port->port_id, queue);
 		if (ret < 0) {
 			PMD_LOG(ERR, "%s: cannot stop Tx queue %u: %s", port->name, queue,
@@ -387,20 +406,50 @@ int pmd_tx_stop(struct pmd_port *port, uint16_t queue)
 	return ret;
 }
 
+static int start_device(struct pmd_port *port)
+{
+	int ret = rte_eth_dev_start(port->port_id);
+
+	if (ret < 0) {
+		PMD_LOG(ERR, "%s: cannot start the device: %s", port->name, rte_strerror(-ret));
+		return ret;
+	}
+	port->started = true;
+	port->nb_gaps++;
+	port->gap_last_us =
+		(rte_get_timer_cycles() - port->stopped_at) * US_PER_S / rte_get_timer_hz();
+	port->gap_max_us = RTE_MAX(port->gap_max_us, port->gap_last_us);
+	PMD_LOG(DEBUG, "%s: no packet went through for %" PRIu64 " us", port->name,
+		port->gap_last_us);
+	return 0;
+}
+
+int pmd_port_restart(struct pmd_port *port)
+{
+	int ret = stop_device(port);
+
+	return ret < 0 ? ret : pmd_port_resume(port);
+}
+
+void pmd_port_remove(struct pmd_port *port)
+{
+	if (stop_device(port) < 0 || check_present(port) < 0)
+		return;
+	pmd_events_close(port);
+	remove_device(port->port_id);
+	port->removed = true;
+}
+
 int pmd_port_resume(struct pmd_port *port)
 {
-	int ret, result = 0;
+	int ret = check_present(port), result = 0;
 
-	if (port->stuck)
-		return -EIO;
+	if (ret < 0)
+		return ret;
 	if (!port->started) {
-		ret = rte_eth_dev_start(port->port_id);
-		if (ret < 0) {
-			PMD_LOG(ERR, "%s: cannot start the device: %s", port->name,
-				rte_strerror(-ret));
+		ret = start_device(port);
+		if (ret < 0)
 			return ret;
-		}
-		port->started = true;
 	}
 	for (uint16_t i = 0; i < port->nb_queues; i++) {
 		struct pmd_queue *q = &port->queues[i];
@@ -425,7 +474,7 @@ bool pmd_port_poll_link(struct pmd_port *port)
 	struct rte_eth_link link = { .link_status = RTE_ETH_LINK_DOWN };
 	bool up;
 
-	if (rte_eth_link_get_nowait(port->port_id, &link) != 0)
+	if (!pmd_port_usable(port) || rte_eth_link_get_nowait(port->port_id, &link) != 0)
 		return false;
 	up = link.link_status == RTE_ETH_LINK_UP;
 	if (up == port->link_up)

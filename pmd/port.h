@@ -17,6 +17,7 @@
 
 #include "pmd/dma.h"
 #include "pmd/drivers.h"
+#include "pmd/events.h"
 #include "pmd/rxpool.h"
 #include "pmd/txpool.h"
 #include "vhost/log.h"
@@ -61,6 +62,16 @@ struct pmd_port {
 	bool stops_tx_queues;
 	bool started;
 	bool stuck; /* a stop failed: the port is left as it is */
+	bool removed; /* the device was given back; what is here can only be freed */
+	struct pmd_events events;
+	unsigned int pf_ifindex; /* of the PF's netdev; 0: none that is known */
+	char pf_ifname[16];
+	bool pf_down; /* or without a carrier */
+	/* Times that the whole device was stopped and started again, and how long it took. */
+	uint64_t nb_gaps;
+	uint64_t gap_last_us;
+	uint64_t gap_max_us;
+	uint64_t stopped_at; /* timer cycles */
 	bool link_up;
 	struct rte_mempool *tx_pool;
 	struct pmd_queue *queues;
@@ -99,6 +110,24 @@ int pmd_tx_stop(struct pmd_port *port, uint16_t queue);
  * or the port not `started`): the caller puts it on host buffers and tries again.
  */
 int pmd_port_resume(struct pmd_port *port);
+
+/*
+ * Stops the device and starts it again: a VF has to, after its PF was reset. As with any stop of the
+ * device, no queue is in use, and rings behind its queues can fill them. As resume on failure.
+ */
+int pmd_port_restart(struct pmd_port *port);
+
+/*
+ * Gives the device back to the kernel: every ring has been taken back, no queue is in use. The port
+ * is `removed` then, or stuck.
+ */
+void pmd_port_remove(struct pmd_port *port);
+
+/* Whether there is a device that can be used. */
+static inline bool pmd_port_usable(const struct pmd_port *port)
+{
+	return !port->stuck && !port->removed;
+}
 
 /* Nothing more can be done about it: logged, and never touched again. */
 void pmd_port_give_up(struct pmd_port *port, const char *why);

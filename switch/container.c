@@ -41,6 +41,7 @@ static int take_back_pairs(void *ctx, void *arg)
 		if ((a->pairs & (1u << i)) && a->container->lanes[i]->pair.conn == a->conn)
 			lanes[nb++] = a->container->lanes[i];
 	int ret = sw_lanes_stop(ctx, lanes, nb);
+
 	forgive(a->container);
 	return ret;
 }
@@ -178,6 +179,18 @@ void sw_container_changed(struct sw_container *c)
 	}
 	if (sw_lanes_start(c->sw, c->lanes, c->nb_lanes, &why) == -EINVAL)
 		reset(c, served(c), why);
+}
+
+void sw_container_pause(struct sw_container *c)
+{
+	sw_lanes_stop(c->sw, c->lanes, c->nb_lanes);
+	forgive(c);
+}
+
+void sw_container_resume(struct sw_container *c)
+{
+	__atomic_store_n(&c->changed, true, __ATOMIC_RELEASE);
+	sw_container_changed(c);
 }
 
 /* Back from a reset. */

@@ -8,6 +8,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "pmd/pf_watch.h"
 #include "switch/stats.h"
 #include "switch/switch.h"
 
@@ -71,6 +72,8 @@ static void on_request(struct switch_ctx *sw, int fd)
 	if (read(fd, &count, sizeof(count)) < 0)
 		return;
 	sw_requests_run(&sw->requests);
+	for (unsigned int i = 0; i < sw->nb_ports; i++)
+		sw_port_care(sw, sw->ports[i]);
 	for (unsigned int i = 0; i < sw->nb_containers; i++)
 		sw_container_changed(&sw->containers[i]);
 }
@@ -85,7 +88,7 @@ static void on_tick(struct switch_ctx *sw, int fd)
 	for (unsigned int i = 0; i < sw->nb_containers; i++)
 		sw_container_tick(&sw->containers[i]);
 	for (unsigned int i = 0; i < sw->nb_ports; i++)
-		pmd_port_poll_link(sw->ports[i]);
+		sw_port_care(sw, sw->ports[i]);
 }
 
 static void loop(struct switch_ctx *sw, int epoll_fd, int signal_fd, int timer_fd)
@@ -101,6 +104,8 @@ static void loop(struct switch_ctx *sw, int epoll_fd, int signal_fd, int timer_f
 				on_signal(sw, fd);
 			else if (fd == timer_fd)
 				on_tick(sw, fd);
+			else if (fd == pmd_pf_watch_fd(sw->pf_watch))
+				sw_ports_pf_event(sw);
 			else
 				on_request(sw, fd);
 		}
@@ -120,6 +125,8 @@ int sw_control_run(struct switch_ctx *sw)
 		ret = add_fd(epoll_fd, timer_fd);
 	if (ret == 0)
 		ret = add_fd(epoll_fd, sw->requests.wake_fd);
+	if (ret == 0)
+		ret = add_fd(epoll_fd, pmd_pf_watch_fd(sw->pf_watch));
 	if (ret == 0)
 		loop(sw, epoll_fd, signal_fd, timer_fd);
 	else

@@ -83,7 +83,7 @@ static int get_pairs(struct sw_lane *const *lanes, unsigned int nb, struct sw_la
 		struct sw_lane *lane = lanes[i];
 		int ret;
 
-		if (lane->port->stuck ||
+		if (!pmd_port_usable(lane->port) ||
 			(lane->state != SW_LANE_DRAIN && lane->state != SW_LANE_PAUSED))
 			continue;
 		ret = vh_port_pair_start(

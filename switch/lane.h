@@ -126,7 +126,8 @@ const char *sw_lane_state_str(enum sw_lane_state state);
 /* Whether plans name the lane. */
 static inline bool sw_lane_polled(const struct sw_lane *lane)
 {
-	return !lane->suspended && lane->state != SW_LANE_PAUSED && lane->state != SW_LANE_PARKED;
+	return pmd_port_usable(lane->port) && !lane->suspended && lane->state != SW_LANE_PAUSED &&
+		lane->state != SW_LANE_PARKED;
 }
 
 /*

@@ -71,6 +71,8 @@ static int start(struct switch_ctx *sw, const struct cfg *cfg)
 		return EXIT_STARTUP;
 	}
 	failures = sw_setup_ports(sw);
+	if (failures == 0 && sw_ports_watch(sw) < 0)
+		failures++;
 	if (failures == 0 && sw_setup_workers(sw) < 0)
 		failures++;
 	if (failures == 0)
@@ -107,8 +109,8 @@ static int run(const struct cfg *cfg, const char *argv0)
 		ret = sw_control_run(&sw) == 0 ? EXIT_SUCCESS : EXIT_STARTUP;
 		sw_stats_log(&sw);
 	}
-	sw_teardown(&sw);
-	rte_eal_cleanup();
+	if (sw_teardown(&sw))
+		rte_eal_cleanup();
 	return ret;
 }
 

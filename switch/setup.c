@@ -11,6 +11,7 @@
 #include <rte_lcore.h>
 #include <rte_malloc.h>
 
+#include "pmd/pf_watch.h"
 #include "switch/plan.h"
 #include "switch/switch.h"
 
@@ -222,8 +223,10 @@ static void stop_workers(struct switch_ctx *sw)
 	}
 }
 
-void sw_teardown(struct switch_ctx *sw)
+bool sw_teardown(struct switch_ctx *sw)
 {
+	bool clean = true;
+
 	for (unsigned int i = 0; i < sw->nb_containers; i++)
 		sw_container_close(&sw->containers[i]);
 	sw_requests_close(&sw->requests);
@@ -232,12 +235,17 @@ void sw_teardown(struct switch_ctx *sw)
 	 * A driver frees into the pools, and a pool that could not be detached reads its lane's
 	 * ring.
 	 */
-	for (unsigned int i = 0; i < sw->nb_ports; i++)
+	for (unsigned int i = 0; i < sw->nb_ports; i++) {
+		/* EAL's end would close the device, and may wait for ever. */
+		clean &= !sw->ports[i]->stuck;
 		pmd_port_close(sw->ports[i]);
+	}
+	pmd_pf_watch_close(sw->pf_watch);
 	for (unsigned int i = 0; i < sw->nb_lanes; i++)
 		if (sw->lanes[i]->state != SW_LANE_PARKED)
 			rte_free(sw->lanes[i]);
 	free(sw->lanes);
 	free(sw->containers);
 	rte_free(sw->workers);
+	return clean;
 }

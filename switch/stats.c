@@ -191,7 +191,8 @@ static void make_port(struct pmd_port *port, struct sw_doc *doc)
 	struct rte_eth_stats st;
 
 	memset(&st, 0, sizeof(st));
-	rte_eth_stats_get(port->port_id, &st);
+	if (pmd_port_usable(port))
+		rte_eth_stats_get(port->port_id, &st);
 	add_string(doc, "name", port->name);
 	add_string(doc, "device", port->device);
 	add_string(doc, "driver", port->driver_name);
@@ -202,6 +203,12 @@ static void make_port(struct pmd_port *port, struct sw_doc *doc)
 	add_number(doc, "queues", port->nb_queues);
 	add_number(doc, "stops_single_queues", port->stops_queues);
 	add_number(doc, "stuck", port->stuck);
+	add_number(doc, "removed", port->removed);
+	add_string(doc, "pf", port->pf_ifname);
+	add_number(doc, "pf_up", port->pf_ifindex != 0 && !port->pf_down);
+	add_number(doc, "device_restarts", port->nb_gaps);
+	add_number(doc, "device_gap_us", port->gap_last_us);
+	add_number(doc, "device_gap_max_us", port->gap_max_us);
 	add_number(doc, "rx_desc", port->rx_desc);
 	add_number(doc, "rx_buffer", port->rx_buffer);
 	add_number(doc, "tx_desc", port->tx_desc);

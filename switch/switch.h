@@ -53,6 +53,7 @@ struct switch_ctx {
 	struct sw_worker *workers;
 	unsigned int nb_ports;
 	struct pmd_port *ports[CFG_MAX_PORTS];
+	struct pmd_pf_watch *pf_watch;
 	unsigned int nb_lanes;
 	struct sw_lane **lanes;
 	unsigned int nb_containers;
@@ -70,13 +71,25 @@ int sw_setup_init(struct switch_ctx *sw, const struct cfg *cfg);
 unsigned int sw_setup_ports(struct switch_ctx *sw);
 unsigned int sw_setup_containers(struct switch_ctx *sw);
 int sw_setup_workers(struct switch_ctx *sw);
-void sw_teardown(struct switch_ctx *sw);
+/* True if nothing is left behind: then EAL, too, may be cleaned up. */
+bool sw_teardown(struct switch_ctx *sw);
 
 /* container.c: the control thread's care for one container. */
 int sw_container_open(struct switch_ctx *sw, struct sw_container *c);
 void sw_container_close(struct sw_container *c);
 void sw_container_changed(struct sw_container *c);
 void sw_container_tick(struct sw_container *c);
+/* Its rings are taken back, and put to work again. */
+void sw_container_pause(struct sw_container *c);
+void sw_container_resume(struct sw_container *c);
+
+/*
+ * port.c: the control thread's care for physical ports. watch: once, when all are open. care: each
+ * tick, and when woken. pf_event: pf_watch has something to read.
+ */
+int sw_ports_watch(struct switch_ctx *sw);
+void sw_port_care(struct switch_ctx *sw, struct pmd_port *port);
+void sw_ports_pf_event(struct switch_ctx *sw);
 
 /*
  * watchdog.c: looks for a worker that hangs in a container's call eventfd, and gets it out; the

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Events of devices are experimental API in DPDK 22.11, and stable in later ones. */
+#define ALLOW_EXPERIMENTAL_API
+#include "pmd/events.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <rte_bus.h>
+#include <rte_dev.h>
+#include <rte_errno.h>
+
+#include "pmd/port.h"
+
+/* Revision and class, not vendor and device: a VF reads all ones there (SR-IOV 1.1, 3.4.1.1). */
+#define PCI_REVISION 0x08
+
+static void wake(struct pmd_port *port)
+{
+	if (port->events.wake != NULL)
+		port->events.wake(port->events.wake_arg);
+}
+
+/* EAL's interrupt thread, in a lock: the driver must not be called from here. */
+static void on_device(const char *name, enum rte_dev_event_type type, void *arg)
+{
+	struct pmd_port *port = arg;
+
+	(void)name;
+	if (type != RTE_DEV_EVENT_REMOVE)
+		return;
+	__atomic_store_n(&port->events.remove, true, __ATOMIC_RELEASE);
+	wake(port);
+}
+
+static int on_reset(uint16_t port_id, enum rte_eth_event_type type, void *arg, void *ret)
+{
+	struct pmd_port *port = arg;
+
+	(void)port_id;
+	(void)type;
+	(void)ret;
+	__atomic_store_n(&port->events.reset, true, __ATOMIC_RELEASE);
+	wake(port);
+	return 0;
+}
+
+static bool is_pci(const struct pmd_port *port)
+{
+	return strcmp(rte_bus_name(rte_dev_bus(port->dev)), "pci") == 0;
+}
+
+void pmd_events_open(struct pmd_port *port, void (*fn)(void *arg), void *arg)
+{
+	int ret;
+
+	port->events.wake = fn;
+	port->events.wake_arg = arg;
+	if (!is_pci(port))
+		return;
+	ret = rte_dev_event_callback_register(rte_dev_name(port->dev), on_device, port);
+	if (ret == 0)
+		ret = rte_eth_dev_callback_register(
+			port->port_id, RTE_ETH_EVENT_INTR_RESET, on_reset, port);
+	if (ret < 0)
+		PMD_LOG(WARNING, "%s: will not be told of resets and removal: %s", port->name,
+			rte_strerror(-ret));
+}
+
+void pmd_events_close(struct pmd_port *port)
+{
+	if (!is_pci(port))
+		return;
+	rte_eth_dev_callback_unregister(port->port_id, RTE_ETH_EVENT_INTR_RESET, on_reset, port);
+	/* Busy: in the callback right now, which ends at once. */
+	while (rte_dev_event_callback_unregister(rte_dev_name(port->dev), on_device, port) ==
+		-EAGAIN)
+		;
+}
+
+bool pmd_events_take_remove(struct pmd_port *port)
+{
+	return __atomic_exchange_n(&port->events.remove, false, __ATOMIC_ACQUIRE);
+}
+
+bool pmd_events_take_reset(struct pmd_port *port)
+{
+	return __atomic_exchange_n(&port->events.reset, false, __ATOMIC_ACQUIRE);
+}
+
+bool pmd_device_present(const struct pmd_port *port)
+{
+	char path[128];
+	uint32_t value = UINT32_MAX;
+	int fd;
+
+	if (!is_pci(port))
+		return true;
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/config", rte_dev_name(port->dev));
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	if (pread(fd, &value, sizeof(value), PCI_REVISION) != sizeof(value))
+		value = UINT32_MAX;
+	close(fd);
+	return value != UINT32_MAX;
+}
+
+unsigned int pmd_device_pf(const struct pmd_port *port, char ifname[16])
+{
+	unsigned int index = 0;
+	struct dirent *e;
+	char path[128];
+	DIR *dir;
+
+	if (!is_pci(port))
+		return 0;
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/physfn/net", rte_dev_name(port->dev));
+	dir = opendir(path);
+	if (dir == NULL)
+		return 0;
+	while (index == 0 && (e = readdir(dir)) != NULL) {
+		if (e->d_name[0] == '.')
+			continue;
+		index = if_nametoindex(e->d_name);
+		snprintf(ifname, 16, "%.15s", e->d_name);
+	}
+	closedir(dir);
+	return index;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What happens to a port's device behind our back: the kernel wants it back, its PF was reset, it
+ * has gone.
+ *
+ * Threads: open, close, take and present: the control thread. EAL's interrupt thread only sets
+ * flags, and calls `wake`, which must not wait.
+ */
+#ifndef PMD_EVENTS_H
+#define PMD_EVENTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct pmd_port;
+
+struct pmd_events {
+	void (*wake)(void *arg); /* NULL: nobody is told, only the flags are set */
+	void *wake_arg;
+	bool remove; /* atomic */
+	bool reset; /* atomic */
+};
+
+/* Between opening and closing the ethdev. Failure means that nothing will be heard; logged. */
+void pmd_events_open(struct pmd_port *port, void (*wake)(void *arg), void *arg);
+void pmd_events_close(struct pmd_port *port);
+
+/*
+ * Whether it happened since the last call. remove: the kernel waits for the device to be closed
+ * (sriov_numvfs written, driver unbound). reset: the VF must be stopped and started.
+ */
+bool pmd_events_take_remove(struct pmd_port *port);
+bool pmd_events_take_reset(struct pmd_port *port);
+
+/*
+ * Is the device on its bus, and does it answer? Some drivers wait for ever on one that does not
+ * (igbvf, when it is stopped), so this is asked before every such call. Devices on no bus of
+ * hardware always are.
+ */
+bool pmd_device_present(const struct pmd_port *port);
+
+/* The PF's netdev, for a VF whose PF has one: its interface index and name; 0: none. */
+unsigned int pmd_device_pf(const struct pmd_port *port, char ifname[16]);
+
+#endif /* PMD_EVENTS_H */

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The control thread's care for physical ports: links, PFs that come and go, devices that the
+ * kernel wants back or that have vanished.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "pmd/pf_watch.h"
+#include "switch/plan.h"
+#include "switch/switch.h"
+
+static void wake(void *arg)
+{
+	struct switch_ctx *sw = arg;
+
+	sw_requests_wake(&sw->requests);
+}
+
+int sw_ports_watch(struct switch_ctx *sw)
+{
+	int ret = pmd_pf_watch_open(&sw->pf_watch);
+
+	for (unsigned int i = 0; i < sw->nb_ports; i++)
+		if (sw->ports[i] != NULL)
+			pmd_events_open(sw->ports[i], wake, sw);
+	if (ret < 0)
+		SW_LOG(ERR, "cannot watch the kernel's network links: %s", strerror(-ret));
+	return ret;
+}
+
+static bool is_on(const struct sw_container *c, const struct pmd_port *port)
+{
+	return c->vport != NULL && c->nb_lanes > 0 && c->lanes[0]->port == port;
+}
+
+/* Every ring of the port taken back; no plan names one of its queues. */
+static int quiesce(struct switch_ctx *sw, struct pmd_port *port)
+{
+	for (unsigned int i = 0; i < sw->nb_containers; i++)
+		if (is_on(&sw->containers[i], port))
+			sw_container_pause(&sw->containers[i]);
+	for (unsigned int i = 0; i < sw->nb_lanes; i++)
+		if (sw->lanes[i]->port == port)
+			sw->lanes[i]->suspended = true;
+	return sw_plans_publish(sw, true);
+}
+
+static void go_on(struct switch_ctx *sw, struct pmd_port *port)
+{
+	for (unsigned int i = 0; i < sw->nb_lanes; i++)
+		if (sw->lanes[i]->port == port)
+			sw->lanes[i]->suspended = false;
+	sw_plans_publish(sw, false);
+	for (unsigned int i = 0; i < sw->nb_containers; i++)
+		if (is_on(&sw->containers[i], port))
+			sw_container_resume(&sw->containers[i]);
+}
+
+static void restart(struct switch_ctx *sw, struct pmd_port *port, const char *why)
+{
+	int ret = quiesce(sw, port);
+
+	if (ret == 0)
+		ret = pmd_port_restart(port);
+	if (ret < 0 && !port->stuck)
+		pmd_port_give_up(port, "it cannot be started again");
+	if (port->stuck)
+		return;
+	SW_LOG(NOTICE, "%s: %s: started anew, %" PRIu64 " us without packets", port->name, why,
+		port->gap_last_us);
+	go_on(sw, port);
+}
+
+/* The kernel waits for us to let go: whoever wrote sriov_numvfs hangs in that write. */
+static void remove_device(struct switch_ctx *sw, struct pmd_port *port)
+{
+	SW_LOG(WARNING, "%s: the kernel takes the device %s away", port->name, port->device);
+	if (quiesce(sw, port) == 0)
+		pmd_port_remove(port);
+	else
+		pmd_port_give_up(port, "a worker does not let go of its queues");
+	if (port->removed)
+		SW_LOG(WARNING,
+			"%s: the device is given back; its containers have no wire until "
+			"the daemon is started again",
+			port->name);
+}
+
+static void vanished(struct switch_ctx *sw, struct pmd_port *port)
+{
+	pmd_port_give_up(port, "the device has vanished");
+	quiesce(sw, port);
+}
+
+void sw_port_care(struct switch_ctx *sw, struct pmd_port *port)
+{
+	if (!pmd_port_usable(port))
+		return;
+	if (pmd_events_take_remove(port))
+		remove_device(sw, port);
+	else if (!pmd_device_present(port))
+		vanished(sw, port);
+	else if (pmd_events_take_reset(port))
+		restart(sw, port, "reset by its PF");
+	else
+		pmd_port_poll_link(port);
+}
+
+static void on_pf(void *arg, unsigned int ifindex, bool up)
+{
+	struct switch_ctx *sw = arg;
+
+	for (unsigned int i = 0; i < sw->nb_ports; i++) {
+		struct pmd_port *port = sw->ports[i];
+
+		if (port == NULL || port->pf_ifindex != ifindex || port->pf_down == !up)
+			continue;
+		port->pf_down = !up;
+		SW_LOG(NOTICE, "%s: its PF %s is %s", port->name, port->pf_ifname,
+			up ? "up" : "down");
+		/*
+		 * A PF that was down has forgotten the VF's queues, and tells it by an interrupt at
+		 * best.
+		 */
+		if (up && pmd_port_usable(port) && pmd_device_present(port))
+			restart(sw, port, "its PF came up");
+	}
+}
+
+void sw_ports_pf_event(struct switch_ctx *sw)
+{
+	int ret = pmd_pf_watch_read(sw->pf_watch, on_pf, sw);
+
+	if (ret < 0)
+		SW_LOG(ERR, "cannot read the kernel's network links: %s", strerror(-ret));
+}
