@@ -11,6 +11,7 @@
 An exception in a function under run(), or in the body, becomes `not ok` with the traceback as # lines; Skip becomes a
 skip. The plan comes at the end, so a script that dies without it is seen to have died.
 """
+import re
 import sys
 import traceback
 
@@ -69,6 +70,21 @@ class Tap:
         self.skipped += 1
         name = ' '.join(name.split()).replace('#', '\\#')
         self._print(f'ok {self.count} - {name} # SKIP {" ".join(reason.split())}')
+
+    def relay(self, line):
+        """A line of another program's output: its results become ours. Its plan is returned, the rest is shown."""
+        result = re.match(r'(ok|not ok) \d+( - .*)?', line)
+        plan = re.match(r'1\.\.(\d+)', line)
+        if result:
+            self.count += 1
+            self.failed += result[1] != 'ok'
+            self.skipped += '# SKIP' in line
+            self._print(f'{result[1]} {self.count}{result[2] or ""}')
+        elif line.startswith('#'):
+            self._print(line)
+        elif not plan:
+            print(line, file=sys.stderr, flush=True)
+        return plan and int(plan[1])
 
     def run(self, test, *args, name=None, **kwargs):
         """Call test(*args): `ok` if it returns without having reported anything itself. True if nothing failed."""

@@ -7,11 +7,15 @@
         vm.qmp('system_reset')
         vm.wait_boot()
 
-Kernel and busybox are packages that are downloaded into the build folder and unpacked there, never installed. Guest and
-test talk over a virtio serial port (run()); the serial port is the kernel's console (`output`).
+Kernel and busybox are packages that are not installed (packages.py). Guest and test talk over a virtio serial port
+(run()); the serial port is the kernel's console (`output`).
+
+    with Vm(Initramfs(Kernel('amd64'), ['igb'], init=HOST_INIT), args=HOST_ROOT + [...], qemu=recent_qemu()) as vm:
+        vm.run('/usr/bin/python3 something.py', each=print)
+
+has this machine's files instead of busybox's: the root is ours, but nothing of what the guest writes gets here.
 """
 import contextlib
-import fcntl
 import glob
 import itertools
 import json
@@ -25,15 +29,14 @@ import tempfile
 import time
 
 import rig
+from packages import CACHE, apt, backport, package
 from rig import run
 from tap import Skip
 
 QEMU = os.environ.get('QEMU', 'qemu-system-x86_64')
-CACHE = os.path.join(os.environ.get('VFRING_BUILD', f'{rig.ROOT}/build'), 'vm-cache')
 
-# Each line on the port: a token, then a command. Its output, then the token and the exit status, go back. The first line
-# of a boot tells it from the one before. Not a serial port: QEMU loses bytes when its socket is full.
-INIT = '''#!/bin/sh
+# First what both have in common.
+BOOT = '''#!/bin/sh
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
@@ -41,6 +44,11 @@ while read -r module; do
     insmod "$module" || echo "$module: not loaded" >/dev/console
 done </modules
 ip link set lo up
+'''
+
+# Each line on the port: a token, then a command. Its output, then the token and the exit status, go back. The first line
+# of a boot tells it from the one before. Not a serial port: QEMU loses bytes when its socket is full.
+SHELL = '''
 exec 0<>/dev/vport0p1 >&0
 echo "boot $(cat /proc/sys/kernel/random/boot_id)"
 while read -r token command; do
@@ -49,47 +57,42 @@ while read -r token command; do
 done
 '''
 
+INIT = BOOT + SHELL
 
-@contextlib.contextmanager
-def locked(path):
-    """One process at a time."""
-    with open(path, 'w') as f:
-        fcntl.flock(f, fcntl.LOCK_EX)
-        yield
+# /tmp is not a new one: the build folder may be below it.
+HOST_INIT = BOOT + '''
+mkdir /host /rw /new
+mount -t 9p -o trans=virtio,version=9p2000.L,cache=loose,msize=262144,ro host /host
+mount -t tmpfs rw /rw
+mkdir /rw/upper /rw/work
+mount -t overlay -o lowerdir=/host,upperdir=/rw/upper,workdir=/rw/work root /new
+for folder in proc sys dev; do
+    mount -o move /$folder /new/$folder
+done
+mount -t tmpfs -o mode=755 run /new/run
+mkdir /new/dev/pts /new/dev/shm
+mount -t devpts devpts /new/dev/pts
+mount -t tmpfs shm /new/dev/shm
+cat >/new/run/shell <<'end'
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8
+''' + SHELL + '''
+end
+exec switch_root /new /bin/sh /run/shell
+'''
+HOST_MODULES = ['9p', '9pnet_virtio', 'overlay']
+HOST_ROOT = ['-virtfs', 'local,path=/,mount_tag=host,security_model=passthrough,readonly=on,multidevs=remap']
 
 
-def apt(*argv, cwd=None):
-    """An apt command: exit status, output. Fetches the package lists and tries again if it fails, for they may be absent
-    or too old."""
-    def attempt(*argv, limit):
-        # As root it would read as a user who may not enter here, and warn.
-        p = subprocess.run([argv[0], '-q', '-o', 'APT::Sandbox::User=root', *argv[1:]], cwd=cwd, text=True, timeout=limit,
-                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        return p.returncode, p.stdout
-    if not shutil.which(argv[0]):
-        raise Skip(f'no {argv[0]} to fetch packages with')
-    code, out = attempt(*argv, limit=120)
-    if code:
-        attempt('apt-get', 'update', limit=60)
-        code, out = attempt(*argv, limit=120)
-    return code, out
-
-
-def package(name):
-    """The folder with the files of a Debian package, which is downloaded and unpacked if need be. Skip if it cannot."""
-    folder = f'{CACHE}/{name}'
-    os.makedirs(CACHE, exist_ok=True)
-    with locked(f'{CACHE}/lock'):
-        if os.path.isdir(folder):
-            return folder
-        with tempfile.TemporaryDirectory(dir=CACHE) as tmp:
-            code, out = apt('apt-get', 'download', name, cwd=tmp)
-            debs = glob.glob(f'{tmp}/*.deb')
-            if code or len(debs) != 1:
-                raise Skip(f'package {name} cannot be downloaded: {out.strip()[-200:]}')
-            run('dpkg-deb', '--extract', debs[0], f'{tmp}/files', limit=120)
-            os.rename(f'{tmp}/files', folder)
-    return folder
+def recent_qemu():
+    """QEMU 10 or later: what is installed, or the package in backports. Command and environment."""
+    if shutil.which(QEMU):
+        found = re.search(r'version (\d+)', run(QEMU, '--version'))
+        if found and int(found[1]) >= 10:
+            return [QEMU], {}
+    files = backport('qemu-system-x86')
+    libraries = f'{files}/usr/lib/x86_64-linux-gnu'
+    return ([f'{files}/usr/bin/qemu-system-x86_64', '-L', f'{files}/usr/share/qemu', '-L', f'{files}/usr/share/seabios',
+             '-L', '/usr/share/seabios'], {'LD_LIBRARY_PATH': libraries, 'QEMU_MODULE_DIR': f'{libraries}/qemu'})
 
 
 class Kernel:
@@ -129,9 +132,10 @@ class Kernel:
 
 
 class Initramfs:
-    """busybox, kernel modules (loaded at boot, with what they need; always those for the shell's port), and `files`: {path in the guest: path here}."""
+    """busybox, kernel modules (loaded at boot, with what they need; always those for the shell's port), and `files`: {path
+    in the guest: path here}."""
 
-    def __init__(self, kernel, modules, files=None):
+    def __init__(self, kernel, modules, files=None, init=INIT):
         self.kernel = kernel
         self.entries = []
         for folder in ('bin', 'dev', 'proc', 'sys', 'tmp', 'lib'):
@@ -147,7 +151,7 @@ class Initramfs:
         for inside, outside in {**{f'lib/{os.path.basename(p)}': p for p in paths}, **(files or {})}.items():
             with open(outside, 'rb') as f:
                 self._add(inside.lstrip('/'), 0o100000 | os.fstat(f.fileno()).st_mode & 0o777, f.read())
-        self._add('init', 0o100755, INIT.encode())
+        self._add('init', 0o100755, init.encode())
 
     def _add(self, name, mode, data=b''):
         self.entries.append((name, mode, data))
@@ -215,11 +219,14 @@ class Vm(rig.Process):
     memory    MiB of each NUMA node; each is a memory region of its own, a shared memfd, as vhost-user wants it. More can
               be plugged in: plug_memory()
     args      further arguments of QEMU
+    kernel    further arguments of the kernel
+    qemu      recent_qemu(), where Debian's own version will not do
     """
 
-    def __init__(self, initramfs, nics=(), memory=(128, 128), cpus=2, machine='q35', args=(), limit=60):
-        if not shutil.which(QEMU):
-            raise Skip(f'no {QEMU}')
+    def __init__(self, initramfs, nics=(), memory=(128, 128), cpus=2, machine='q35', args=(), kernel='', qemu=None, limit=60):
+        self.qemu, env = qemu or ([QEMU], {})
+        if not shutil.which(self.qemu[0]):
+            raise Skip(f'no {self.qemu[0]}')
         self.initramfs, self.limit = initramfs, limit
         self.dir = None
         self.shell = self.control = None
@@ -228,7 +235,7 @@ class Vm(rig.Process):
         self._machine = [
             '-nodefaults', '-no-user-config', '-display', 'none', '-accel', 'tcg,thread=multi', '-machine', machine,
             '-smp', f'{cpus},sockets={cpus}', '-m', f'{sum(memory)}M,slots=4,maxmem={sum(memory) + 1024}M',
-            '-append', 'console=ttyS0 quiet loglevel=5 panic=-1 ipv6.disable=1 net.ifnames=0']
+            '-append', 'console=ttyS0 quiet loglevel=5 panic=-1 ipv6.disable=1 net.ifnames=0 ' + kernel]
         for n, size in enumerate(memory):
             near = [f'cpus={cpu}' for cpu in range(n, cpus, len(memory))]
             self._machine += ['-object', f'memory-backend-memfd,id=ram{n},size={size}M,share=on',
@@ -236,7 +243,7 @@ class Vm(rig.Process):
         for n, nic in enumerate(nics):
             self._machine += nic.arguments(n)
         self._machine += args
-        super().__init__([QEMU])
+        super().__init__(self.qemu, env=env)
 
     def start(self):
         """Start, and wait for the guest."""
@@ -247,7 +254,7 @@ class Vm(rig.Process):
         # QEMU connects before the guest runs, so that nothing of it is lost.
         shell, control = (self._listen(name) for name in ('shell', 'control'))
         with shell, control:
-            self.argv = [QEMU, '-kernel', self.initramfs.kernel.image, '-initrd', f'{self.dir}/initramfs',
+            self.argv = [*self.qemu, '-kernel', self.initramfs.kernel.image, '-initrd', f'{self.dir}/initramfs',
                          '-serial', 'stdio', '-device', 'virtio-serial-pci,id=serial', '-device', 'virtserialport,chardev=shell',
                          '-chardev', f'socket,id=shell,path={self.dir}/shell',
                          '-chardev', f'socket,id=control,path={self.dir}/control', '-mon', 'chardev=control,mode=control',
@@ -302,9 +309,9 @@ class Vm(rig.Process):
                 self.boot = boot
                 return
 
-    def run(self, command, limit=30, check=True):
+    def run(self, command, limit=30, check=True, each=None):
         """A line for the guest's shell; its output (both streams). With check=False a CompletedProcess, whatever its
-        status."""
+        status. each: called with every line as it comes."""
         token = f'<{next(self._numbers)}>'
         self.shell.put(f'{token} timeout -s KILL {limit} sh -c {shlex.quote(command)}')
         end, out = time.monotonic() + limit + 10, []
@@ -313,6 +320,8 @@ class Vm(rig.Process):
             # What it printed need not end with a new line.
             text, found, status = line.rpartition(f'{token} ')
             out.append(text if found else line + '\n')
+            if each and out[-1]:
+                each(out[-1].rstrip('\n'))
             if found:
                 break
         p = subprocess.CompletedProcess(command, int(status), ''.join(out))

@@ -1,0 +1,80 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""The host's part of the VM tests: a machine with an emulated 82576 (SR-IOV) behind VT-d, and this host's files.
+
+    machine.py [--no-iommu] [COMMAND]    boots it and runs COMMAND in it, or a shell
+
+The 82576 (kernel driver igb) is 0000:01:00.0, with up to seven VFs at 0000:01:10.0, 10.2, ... Its cable leads to a second
+card of the same guest (virtio-net, 0000:00:05.0).
+"""
+import argparse
+import os
+import sys
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+sys.path.insert(0, os.path.join(TOP, 'tests/integration/lib'))
+from tap import Tap  # noqa: E402
+from vm import HOST_INIT, HOST_MODULES, HOST_ROOT, Initramfs, Kernel, Vm, recent_qemu  # noqa: E402
+
+MODULES = ['virtio_net', 'igb', 'igbvf', 'vfio_pci', 'veth', *HOST_MODULES]
+PF_MAC, WIRE_MAC = '02:76:66:01:00:00', '02:76:66:01:00:01'
+
+# QEMU 10.0 decodes only 32 bits of the VFs' addresses, which are above 4 GiB if there is more memory.
+MEMORY = 2560
+
+
+class Machine(Vm):
+    """iommu=False: without one. hugepages: {'2M': n, '1G': n}, set aside at boot."""
+
+    def __init__(self, iommu=True, hugepages=None, kernel=''):
+        args = [*HOST_ROOT, '-cpu', 'max',
+                '-device', 'pcie-root-port,id=root1,slot=1,chassis=1,addr=4',
+                '-netdev', 'hubport,id=nic,hubid=0', '-netdev', 'hubport,id=wire,hubid=0',
+                '-device', f'igb,id=igb,bus=root1,netdev=nic,mac={PF_MAC},romfile=',
+                '-device', f'virtio-net-pci,addr=5,netdev=wire,mac={WIRE_MAC},romfile=,mrg_rxbuf=off']
+        if iommu:
+            # First of all: what comes before it is not behind it.
+            args[:0] = ['-device', 'intel-iommu,intremap=on,caching-mode=on,aw-bits=48']
+            kernel += ' intel_iommu=on iommu=pt'
+        for size, count in (hugepages or {}).items():
+            kernel += f' hugepagesz={size} hugepages={count}'
+        super().__init__(Initramfs(Kernel('amd64'), MODULES, init=HOST_INIT), memory=(MEMORY,), cpus=3,
+                         machine='q35,kernel-irqchip=split', args=args, kernel=kernel, qemu=recent_qemu())
+
+    def program(self, name, *argv, limit=300, each=print):
+        """Run a program of guest/ in it; its exit status."""
+        build = os.environ.get('VFRING_BUILD', f'{TOP}/build')
+        return self.run(' '.join([f'VFRING_BUILD={build}', 'python3', f'{TOP}/tests/vm/guest/{name}', *map(str, argv)]),
+                        limit=limit, check=False, each=each).returncode
+
+
+def relay(t, machine, name, *argv, limit=300):
+    """A program of guest/ and its results."""
+    before, plans = t.count, []
+    status = machine.program(name, *argv, limit=limit, each=lambda line: plans.append(t.relay(line)))
+    (plan,) = list(filter(None, plans)) or [None]
+    if plan != t.count - before or status not in (0, 1):
+        t.ok(False, f'{name} ran to its end', f'exit status {status}, plan {plan}, {t.count - before} results\n{machine.tail()}')
+    faults = [line for line in machine.output.splitlines() if 'DMAR' in line and 'fault' in line]
+    t.ok(not faults, f'{name}: no DMA where none was allowed', '\n'.join(faults[:20]))
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument('--no-iommu', action='store_true')
+    p.add_argument('command', nargs=argparse.REMAINDER)
+    a = p.parse_args()
+    with Machine(iommu=not a.no_iommu) as machine:
+        if a.command:
+            return machine.run(' '.join(a.command), limit=3600, check=False, each=lambda line: print(line, flush=True)).returncode
+        while True:
+            print('# ', end='', flush=True)
+            line = sys.stdin.readline()
+            if not line:
+                return 0
+            if line.strip():
+                machine.run(line.strip(), limit=3600, check=False, each=lambda text: print(text, flush=True))
+
+
+if __name__ == '__main__':
+    sys.exit(main())
