@@ -29,6 +29,11 @@ static bool af_packet_usable(void)
  * each mbuf is freed into its own pool, once, when the NIC has read it, or at stop.
  */
 static const struct pmd_driver drivers[] = {
+	{ .name = "net_e1000_igb_vf",
+		.evidence = PMD_TESTED,
+		.prefills = true,
+		.dma = true,
+		.tx_reap = PMD_TX_REAP_CLEANUP },
 	{ .name = "net_af_packet", .evidence = PMD_TESTED, .usable = af_packet_usable },
 	{ .name = "net_null", .evidence = PMD_TESTED },
 	{ .name = "net_simvf", .evidence = PMD_TESTED, .prefills = true, .dma = true },

@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.join(TOP, 'tests/integration/lib'))
 from tap import Tap  # noqa: E402
 from vm import HOST_INIT, HOST_MODULES, HOST_ROOT, Initramfs, Kernel, Vm, recent_qemu  # noqa: E402
 
-MODULES = ['virtio_net', 'igb', 'igbvf', 'vfio_pci', 'veth', *HOST_MODULES]
+MODULES = ['virtio_net', 'igb', 'igbvf', 'vfio_iommu_type1', 'vfio_pci', 'veth', *HOST_MODULES]
 PF_MAC, WIRE_MAC = '02:76:66:01:00:00', '02:76:66:01:00:01'
 
 # QEMU 10.0 decodes only 32 bits of the VFs' addresses, which are above 4 GiB if there is more memory.
