@@ -142,6 +142,7 @@ static int setup_rx_queue(
 			port->name, queue, port->rx_desc, rte_strerror(-ret));
 		return ret;
 	}
+	port->queues[queue].pool->port_vlan = port->vlan;
 	ret = rte_eth_rx_queue_setup(port->port_id, queue, port->rx_desc, port->socket_id, &conf,
 		port->queues[queue].pool->headers.mp);
 	if (ret < 0)
@@ -257,6 +258,7 @@ int pmd_port_open(const struct pmd_port_conf *conf, struct pmd_port **out)
 	port->mtu = conf->mtu;
 	port->rx_desc = conf->rx_desc;
 	port->tx_desc = conf->tx_desc;
+	port->vlan = conf->vlan;
 	port->max_frame = conf->mtu + FRAME_OVERHEAD;
 	port->rx_buffer = choose_buffer(port, conf->rx_buffer);
 

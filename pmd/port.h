@@ -33,6 +33,7 @@ struct pmd_port_conf {
 	uint16_t rx_desc;
 	uint16_t tx_desc;
 	uint16_t rx_buffer; /* 0: 2048, or what the MTU needs */
+	uint16_t vlan; /* a VF's port VLAN: the NIC puts its tag in and takes it out; 0: none */
 };
 
 struct pmd_queue {
@@ -54,6 +55,7 @@ struct pmd_port {
 	uint16_t tx_desc;
 	uint16_t mtu;
 	uint32_t max_frame; /* bytes, two VLAN tags included, without checksum */
+	uint16_t vlan; /* a VF's port VLAN; 0: none */
 	uint32_t rx_buffer; /* frame bytes that fit into a receive buffer */
 	int socket_id;
 	char driver_name[64];

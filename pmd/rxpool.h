@@ -90,6 +90,11 @@ struct pmd_rxpool {
 	uint16_t mask; /* slots - 1 */
 	uint16_t head;
 	uint16_t tail;
+	/*
+	 * The VLAN that the NIC takes every packet's tag of, and that the container does not know; 0:
+	 * none. Set by the owner before the first packet.
+	 */
+	uint16_t port_vlan;
 	uint8_t fault; /* enum pmd_rx_fault */
 	uint8_t unfit; /* enum vh_fit: why a refill failed, other than for want of buffers */
 	struct pmd_headers headers;

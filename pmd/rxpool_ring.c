@@ -139,6 +139,16 @@ static bool fill_gap(
 }
 
 /*
+ * Whether the NIC took out a tag that the container has to see. Nobody asked for that, but a 82576
+ * does it to tagged broadcasts. A port VLAN's tag stays out: it is the NIC's affair.
+ */
+static inline bool misses_tag(const struct pmd_rxpool *pool, const struct rte_mbuf *m)
+{
+	return (m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) &&
+		(pool->port_vlan == 0 || (m->vlan_tci & 0xfff) != pool->port_vlan);
+}
+
+/*
  * Moves a frame to where the container expects it, with a tag that the NIC took out put back, and
  * writes the header again: af_packet puts tags in front of the data, over the header.
  */
@@ -146,7 +156,7 @@ static bool relocate(struct pmd_rxpool *pool, struct rte_mbuf *m)
 {
 	uint8_t *want = (uint8_t *)m->buf_addr + RTE_PKTMBUF_HEADROOM;
 	const uint8_t *data = rte_pktmbuf_mtod(m, const uint8_t *);
-	bool stripped = m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED;
+	bool stripped = misses_tag(pool, m);
 	uint32_t len = m->data_len + (stripped ? RTE_VLAN_HLEN : 0);
 
 	if (len > pool->buf_size || (uint32_t)m->data_off + m->data_len > m->buf_len)
@@ -205,7 +215,7 @@ static void publish_odd(enum vh_ring_kind kind, struct pmd_rxpool *pool, struct 
 		rte_pktmbuf_free(m);
 		return;
 	}
-	if ((m->data_off != RTE_PKTMBUF_HEADROOM || (m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED))) {
+	if (m->data_off != RTE_PKTMBUF_HEADROOM || misses_tag(pool, m)) {
 		if (!relocate(pool, m)) {
 			stats->drop_length++;
 			rte_pktmbuf_free(m);
@@ -223,7 +233,7 @@ static inline bool is_plain(const struct pmd_rxpool *pool, const struct rte_mbuf
 {
 	return m == pmd_headers_at(&pool->headers, pool->tail) &&
 		m->data_off == RTE_PKTMBUF_HEADROOM && m->nb_segs == 1 && RTE_MBUF_DIRECT(m) &&
-		!(m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) && m->data_len >= RTE_ETHER_HDR_LEN &&
+		!misses_tag(pool, m) && m->data_len >= RTE_ETHER_HDR_LEN &&
 		m->data_len <= pool->buf_size &&
 		pool->slots[pool->tail & pool->mask].state == PMD_SLOT_OUT;
 }

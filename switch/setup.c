@@ -102,6 +102,7 @@ unsigned int sw_setup_ports(struct switch_ctx *sw)
 			.rx_desc = p->rx_desc,
 			.rx_buffer = p->rx_buffer,
 			.tx_desc = p->tx_desc,
+			.vlan = p->vlan,
 		};
 		struct pmd_port *port;
 		int ret = pmd_port_open(&conf, &port);

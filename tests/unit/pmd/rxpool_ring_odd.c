@@ -258,6 +258,29 @@ static void test_vlan_stripped(void)
 	stop();
 }
 
+static void test_vlan_of_the_port(void)
+{
+	struct rte_mbuf *m[2];
+
+	start();
+	pool->port_vlan = 0x123;
+	post_many(2);
+	CU_ASSERT_EQUAL_FATAL(alloc(m, 2), 0);
+	for (uint16_t i = 0; i < 2; i++) {
+		receive(m[i], 60, 0);
+		m[i]->vlan_tci = i == 0 ? 0xe123 : 0xe124;
+		m[i]->ol_flags |= RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED;
+	}
+	publish(m, 2);
+	expect_used(0, nth_id(0), 60);
+	CU_ASSERT(frame_is(nth_id(0), HDR, 60, 0));
+	expect_used(1, nth_id(1), 64); /* not the port's own: the container has to see it */
+	CU_ASSERT_EQUAL(stats.relocated, 1);
+	CU_ASSERT_EQUAL(stats.mapped, 2);
+	expect_clean();
+	stop();
+}
+
 static void test_vlan_longest(void)
 {
 	struct rte_mbuf *m[2];
@@ -387,6 +410,7 @@ static const struct unit_test tests[] = {
 	{ "VLAN tag inserted in front", test_vlan_inserted },
 	{ "VLAN tag inserted in front, legacy header", test_vlan_inserted_legacy },
 	{ "VLAN tag stripped is put back", test_vlan_stripped },
+	{ "VLAN tag of the port stays out", test_vlan_of_the_port },
 	{ "VLAN tag on the longest frame", test_vlan_longest },
 	{ "data further behind is moved", test_data_moved_backwards },
 	{ "several segments are dropped", test_segments },
