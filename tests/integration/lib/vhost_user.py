@@ -68,15 +68,17 @@ class Frontend:
     queues    ring pairs
     packed    rings are packed: RING_PACKED is added to the features
     memory    [size] or [(size, gpa, uva)] or [(size, gpa, uva, mmap_offset)] of the regions; rings are in the first one
+    page      size of the hugepages that it is made of
     """
 
-    def __init__(self, path, queues=1, server=False, ring_size=256, memory=(16 << 20,), timeout=5, packed=False):
+    def __init__(self, path, queues=1, server=False, ring_size=256, memory=(16 << 20,), timeout=5, packed=False,
+                 page=None):
         self.path, self.queues, self.timeout, self.packed = path, queues, timeout, packed
         self.features = self.protocol = 0
         self.sock = self.listener = None
         self.mem = Memory()
         for m in memory:
-            self.mem.add(*(m if isinstance(m, tuple) else (m,)))
+            self.mem.add(*(m if isinstance(m, tuple) else (m,)), page=page)
         rx, tx = (PackedRxRing, PackedTxRing) if packed else (RxRing, TxRing)
         self.rx = [rx(self.mem, 2 * i, ring_size) for i in range(queues)]
         self.tx = [tx(self.mem, 2 * i + 1, ring_size) for i in range(queues)]

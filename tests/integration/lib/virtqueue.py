@@ -39,11 +39,12 @@ class Packet(bytes):
 
 
 class Region:
-    """One memfd that the back end is given to map."""
+    """One memfd that the back end is given to map. page: the size of its hugepages."""
 
-    def __init__(self, size, gpa, uva, mmap_offset=0):
+    def __init__(self, size, gpa, uva, mmap_offset=0, page=None):
         self.size, self.gpa, self.uva, self.mmap_offset = size, gpa, uva, mmap_offset
-        self.fd = os.memfd_create('vfring-test')
+        huge = os.MFD_HUGETLB | (page.bit_length() - 1) << 26 if page else 0  # MFD_HUGE_SHIFT
+        self.fd = os.memfd_create('vfring-test', os.MFD_CLOEXEC | huge)
         os.ftruncate(self.fd, mmap_offset + size)
         self.map = mmap.mmap(self.fd, mmap_offset + size)
         self.view = memoryview(self.map)[mmap_offset:]
@@ -70,12 +71,12 @@ class Memory:
     def __init__(self):
         self.regions = []
 
-    def add(self, size, gpa=None, uva=None, mmap_offset=0):
+    def add(self, size, gpa=None, uva=None, mmap_offset=0, page=None):
         if gpa is None:
             gpa = max([r.gpa + r.size for r in self.regions], default=0x40000000)
         if uva is None:
             uva = max([r.uva + r.size for r in self.regions], default=0x7e0000000000)
-        self.regions.append(Region(size, gpa, uva, mmap_offset))
+        self.regions.append(Region(size, gpa, uva, mmap_offset, page))
         return self.regions[-1]
 
     def find(self, gpa, length=1):

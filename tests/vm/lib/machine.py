@@ -62,9 +62,10 @@ def relay(t, machine, name, *argv, limit=300):
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('--no-iommu', action='store_true')
+    p.add_argument('--hugepage', action='store_true', help='with one of 1 GiB')
     p.add_argument('command', nargs=argparse.REMAINDER)
     a = p.parse_args()
-    with Machine(iommu=not a.no_iommu) as machine:
+    with Machine(iommu=not a.no_iommu, hugepages={'1G': 1} if a.hugepage else None) as machine:
         if a.command:
             return machine.run(' '.join(a.command), limit=3600, check=False, each=lambda line: print(line, flush=True)).returncode
         while True:

@@ -1,0 +1,270 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""mapping.py hand|ini: VFs mapped into containers. The VFs are prepared by hand, or by the daemon."""
+import contextlib
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'lib'))
+from guest import Blast, Box, Pf, Wire, compare, dmesg, settle, tagged
+import wire
+from rig import Daemon, Hugepages, Testpmd, wait_for
+from tap import Tap
+
+SWITCH = {'workers': 1, 'hugepages': 'off', 'memory': 128, 'idle_sleep_max': 100}
+MACS = [f'02:76:66:02:00:{n:02x}' for n in range(3)]
+# VLANs that the daemon can know only if it has prepared the VF.
+VLANS = {'hand': [None, None, None], 'ini': [None, 100, 100]}
+
+
+def ports(pf, how):
+    """Sections for one port per VF."""
+    if how == 'ini':
+        return {f'port wire{n}': {'device': f'pf:{pf.netdev},vf={n}', 'mac': mac, 'vlan': vlan or 0}
+                for n, (mac, vlan) in enumerate(zip(MACS, VLANS[how]))}
+    pf.enable(len(MACS))
+    for n, mac in enumerate(MACS):
+        pf.vf(n).set('mac', mac)
+        pf.vf(n).bind('vfio-pci')
+    return {f'port wire{n}': {'device': pf.vf(n).address} for n in range(len(MACS))}
+
+
+class Bench:
+    """A daemon with these ports and a container on each of the first `count`."""
+
+    def __init__(self, net, sections, vlans):
+        self.net, self.sections, self.vlans = net, sections, vlans
+
+    def daemon(self, count, **keys):
+        config = {'switch': SWITCH, **self.sections}
+        for n in range(count):
+            config[f'container web{n}'] = {'socket': f'{{dir}}/web{n}.sock', 'port': f'wire{n}', **keys}
+        return Daemon(config, limit=60)
+
+    def echo(self, n, sizes=range(60, 1515, 31)):
+        return wire.echo_compare(self.net.peer, sizes, vlan=self.vlans[n], netns=self.net.name, timeout=5,
+                                 dst=bytes.fromhex(MACS[n].replace(':', '')))
+
+    def blast(self, n):
+        return Blast(self.net, MACS[n], self.vlans[n])
+
+
+def testpmd(d, n, vdev='', **kwargs):
+    """Containers share a CPU: each yields it to the others only now and then."""
+    return Testpmd(f'{d.dir}/web{n}.sock', vdev=vdev, lcores='0@0,1@2', limit=60, **{'memory': 64, **kwargs})
+
+
+def container(d, n):
+    return d.telemetry(f'/vfring/containers,web{n}')
+
+
+def mapped(d, n):
+    c = container(d, n)  # None: EAL answers already, the switch does not yet
+    return c is not None and (c['ring_pairs_working'], c['rx_mode'], c['tx_mode']) == (1, 'mapped', 'mapped')
+
+
+def wait_mapped(d, n):
+    wait_for(lambda: mapped(d, n), 30, lambda: f'web{n} to be mapped: {container(d, n)}\n{d.tail()}')
+
+
+def check_counters(t, d, name, count):
+    for n in range(count):
+        c = container(d, n)
+        drops = {k: v for k, v in c.items() if '_drop_' in k and v}
+        t.ok(c['rx_mapped'] == c['rx_packets'] > 0 and c['tx_mapped'] == c['tx_packets'] > 0 and not drops and
+             c['rx_relocated'] == c['rx_fillers'] == c['resets'] == 0,
+             f'{name}: all that web{n} received and sent was mapped, in place, nothing dropped', f'{c}\n{d.tail()}')
+
+
+def own_frames(t, d, w, boxes):
+    """From the wire and to it: everybody gets what is for him, whole and in order."""
+    # Frames that nobody may get, between the others: an unknown address, and each box's in a VLAN that is not its own.
+    strangers = [tagged(bytes.fromhex('027666090000') + w.mac + b'\x88\xb5'.ljust(100), vlan) for vlan in (None, 100, 101)]
+    strangers += [tagged(f, vlan) for box in boxes for vlan in {None, 100, 101} - {box.vlan}
+                  for f in box.frames(2, box.mac) if box.vlan or not vlan]
+    wanted = [box.frames(40, box.mac) for box in boxes]
+    for batch in zip(*wanted):
+        for box, frame in zip(boxes, batch):
+            w.send(tagged(frame, box.vlan))
+            box.poll()
+        if strangers:
+            w.send(strangers.pop())
+    settle(boxes, [len(frames) for frames in wanted])
+    bad = [f'web{box.n}: {text}' for box, frames in zip(boxes, wanted) if (text := compare(box.got, frames))]
+    t.ok(not bad and not strangers, 'each container gets its own frames from the wire, and no others', '\n'.join([*bad, d.tail()]))
+    for box in boxes:
+        box.got.clear()
+        frames = box.frames(40, w.mac)
+        for frame in frames:
+            box.fe.tx[0].send(frame)
+            box.poll()
+        got = []
+        while (frame := w.recv(2 if len(got) < len(frames) else 0.2)) is not None:
+            got.append(frame)
+        bad = compare(got, [tagged(frame, box.vlan) for frame in frames])
+        t.ok(not bad, f'what web{box.n} sends is on the wire, with its VLAN', bad)
+
+
+def each_other(t, d, w, boxes):
+    """Through the NIC's own switch."""
+    talking = [box for box in boxes if box.vlan == boxes[-1].vlan][-2:]
+    for a, b in (talking, talking[::-1]):
+        frames = a.frames(40, b.mac, tag=1)
+        for frame in frames:
+            a.fe.tx[0].send(frame)
+            for box in boxes:
+                box.poll()
+        settle(boxes, [len(frames) if box == b else 0 for box in boxes])
+        bad = [f'web{box.n}: {text}' for box in boxes if (text := compare(box.got, frames if box == b else []))]
+        on_wire = w.recv(0.2)
+        t.ok(not bad and on_wire is None, f'web{a.n} to web{b.n}, through the NIC: whole, in order, and seen by nobody else',
+             '\n'.join([*bad, f'on the wire: {on_wire and on_wire[:24].hex()}', d.tail()]))
+        for box in boxes:
+            box.got.clear()
+
+
+def broadcasts(t, d, w, boxes):
+    everybody = b'\xff' * 6
+    for vlan in sorted({box.vlan for box in boxes}, key=str):
+        frame = everybody + w.mac + b'\x88\xb5'.ljust(200, b'b')
+        w.send(tagged(frame, vlan))
+        settle(boxes, [int(box.vlan == vlan) for box in boxes])
+        bad = [f'web{box.n}: {text}' for box in boxes if (text := compare(box.got, [frame] if box.vlan == vlan else []))]
+        t.ok(not bad, f'a broadcast in VLAN {vlan} reaches all who are there, and nobody else', '\n'.join(bad))
+        for box in boxes:
+            box.got.clear()
+    sender = boxes[-1]
+    (frame,) = sender.frames(2, everybody)[:1]
+    sender.fe.tx[0].send(frame)
+    # The emulated NIC gives it to the sender, too.
+    others = [box for box in boxes if box != sender]
+    settle(others, [int(box.vlan == sender.vlan) for box in others])
+    bad = [f'web{box.n}: {text}' for box in others if (text := compare(box.got, [frame] if box.vlan == sender.vlan else []))]
+    bad += filter(None, [compare([w.recv(2)], [tagged(frame, sender.vlan)])])
+    t.ok(not bad, f'a broadcast of web{sender.n} reaches its VLAN and the wire', '\n'.join(bad))
+
+
+def frames_of_three(t, bench):
+    with contextlib.ExitStack() as stack:
+        d = stack.enter_context(bench.daemon(3))
+        boxes = [stack.enter_context(Box(d, n, MACS[n], bench.vlans[n])) for n in range(3)]
+        w = stack.enter_context(wire.Wire(bench.net.peer, bench.net.name))
+        for box in boxes:
+            box.start()
+        t.run(own_frames, t, d, w, boxes)
+        t.run(each_other, t, d, w, boxes)
+        t.run(broadcasts, t, d, w, boxes)
+        check_counters(t, d, 'three containers', 3)
+
+
+def memory_kinds(t, bench):
+    """What container memory may be made of."""
+    kinds = [('eight regions', {'memory': (4 << 20,) * 8}),
+             ('eight regions of hugepages, packed rings', {'memory': (4 << 20,) * 8, 'page': 2 << 20, 'packed': True}),
+             ('a page of 1 GiB', {'memory': (1 << 30,), 'page': 1 << 30})]
+    with bench.daemon(1) as d, wire.Wire(bench.net.peer, bench.net.name) as w, Hugepages(16):
+        for name, kwargs in kinds:
+            def check():
+                with Box(d, 0, MACS[0], bench.vlans[0], **kwargs) as box:
+                    box.start()
+                    frames = box.frames(300, box.mac)
+                    for frame in frames:
+                        w.send(tagged(frame, box.vlan))
+                        box.poll()
+                    settle([box], [300])
+                    bad = compare(box.got, frames)
+                    t.ok(not bad, f'memory: {name}: every buffer is used, every frame right', f'{bad}\n{d.tail()}')
+                    c = container(d, 0)
+                    t.ok(c['memory_regions'] == len(box.fe.mem.regions) and c['rx_mode'] == 'mapped',
+                         f'memory: {name}: mapped', f'{c}\n{d.tail()}')
+            t.run(check, name=f'memory: {name}')
+            wait_for(lambda: not container(d, 0)['connected'], 10, 'the container to be gone')
+
+
+def check_traffic(t, name, bench, n, traffic):
+    r = traffic.result
+    t.ok(r['returned'] > 0 and r['corrupted'] == r['duplicated'] == r['reordered'] == 0,
+         f'{name}: what came back meanwhile was whole, in order and once', str(r))
+    r = bench.echo(n)
+    t.ok(r['ok'], f'{name}: afterwards every frame comes back unchanged', str(r))
+
+
+def container_killed(t, bench):
+    name = 'container killed'
+    with bench.daemon(2) as d, testpmd(d, 1) as neighbour, bench.blast(0) as traffic, bench.blast(1) as others:
+        wait_mapped(d, 1)
+        for n in range(3):
+            with testpmd(d, 0) as pmd:
+                wait_mapped(d, 0)
+                wait_for(lambda: pmd.stats()['TX-packets'] > 100, 30, 'packets through the container')
+                if n < 2:
+                    pmd.kill9()
+                    continue
+                traffic.__exit__()
+                others.__exit__()
+                check_traffic(t, name, bench, 0, traffic)
+                r = others.result
+                t.ok(r['lost'] == r['corrupted'] == r['duplicated'] == r['reordered'] == 0,
+                     f'{name}: its neighbour on another VF lost nothing', f'{r}\n{neighbour.stats()}\n{container(d, 1)}')
+        c = container(d, 0)
+        t.ok(c['connections'] == 3 and c['resets'] == 0, f'{name}: three connections, none reset', f'{c}\n{d.tail()}')
+
+
+def memory_grows(t, bench):
+    """As in integration/memory.py."""
+    name = 'memory grows'
+    with Hugepages(120), bench.daemon(1) as d, testpmd(d, 0, huge=True, memory=None) as pmd:
+        wait_mapped(d, 0)
+        starts = d.telemetry('/vfring/queues,wire0:0')['starts']
+        with bench.blast(0) as traffic:
+            for what in (lambda: '', lambda: pmd.command('port attach net_null0,size=8388608,no-rx=1') + pmd.command('port start 1')):
+                what()
+                sent = pmd.telemetry('/ethdev/stats,0')['opackets']
+                wait_for(lambda: pmd.telemetry('/ethdev/stats,0')['opackets'] > sent + 100, 30, 'traffic')
+        t.ok(d.telemetry('/vfring/queues,wire0:0')['starts'] > starts and mapped(d, 0),
+             f'{name}: the ring was taken back and mapped again', f'{container(d, 0)}\n{d.tail()}')
+        check_traffic(t, name, bench, 0, traffic)
+
+
+def daemon_restarts(t, bench, how):
+    name = f'daemon {how}'
+    with bench.daemon(2, socket_mode='client') as d, testpmd(d, 0, 'server=1') as a, testpmd(d, 1, 'server=1') as b:
+        for n in range(2):
+            wait_mapped(d, n)
+        with bench.blast(0) as first, bench.blast(1) as second:
+            before = [pmd.stats()['TX-packets'] for pmd in (a, b)]
+            wait_for(lambda: all(p.stats()['TX-packets'] > n + 100 for p, n in zip((a, b), before)), 30, 'traffic')
+            if how == 'killed':
+                d.kill9()
+            else:
+                d.stop(20)
+            d.start()
+            for n in range(2):
+                wait_mapped(d, n)
+            before = [pmd.stats()['TX-packets'] for pmd in (a, b)]
+            wait_for(lambda: all(p.stats()['TX-packets'] > n + 100 for p, n in zip((a, b), before)), 30, 'traffic again')
+        for n, traffic in enumerate((first, second)):
+            check_traffic(t, f'{name}, web{n}', bench, n, traffic)
+        check_counters(t, d, name, 2)
+
+
+def faults():
+    return dmesg('DMAR:.*[fF]ault|DMAR:.*DRHD: handling')
+
+
+def main():
+    how = sys.argv[1]
+    with Tap() as t, Wire() as net:
+        bench = Bench(net, ports(Pf(), how), VLANS[how])
+        cases = [frames_of_three, memory_kinds, container_killed, memory_grows,
+                 ('daemon stopped', daemon_restarts, 'stopped'), ('daemon killed', daemon_restarts, 'killed')]
+        only = sys.argv[2] if len(sys.argv) > 2 else ''
+        for case in cases:
+            name, test, *argv = case if isinstance(case, tuple) else (case.__name__, case)
+            if only in name:
+                t.run(test, t, bench, *argv, name=name)
+                t.ok(not faults(), f'{name}: no DMA where none was allowed', faults())
+    return t.status
+
+
+sys.exit(main())
