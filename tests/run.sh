@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # run.sh [PATTERN]: the README's second command. Installs what is missing, builds, then runs the
-# unit tests and tests/integration/, or those whose name contains PATTERN. Every test program prints
-# TAP on standard output. The last line is "N passed, N failed, N skipped"; exit status 0 only if
-# none failed and at least one passed. Full outputs stay in build/test-logs.
+# unit tests, tests/integration/ and tests/vm/, or those whose name contains PATTERN. Every test
+# program prints TAP on standard output. The last line is "N passed, N failed, N skipped"; exit
+# status 0 only if none failed and at least one passed. Full outputs stay in build/test-logs.
 #
-# A test program has a limit of 60 s (unit) or 300 s (integration); one that needs more says so in
-# a comment line of its own: "# time limit: 600 s".
+# A test program has a limit of 60 s (unit) or 300 s (integration, vm); one that needs more says so
+# in a comment line of its own: "# time limit: 600 s".
 set -euo pipefail
 
 top=$(cd -- "$(dirname -- "$(readlink -f -- "$0")")/.." && pwd)
@@ -125,9 +125,9 @@ run_matching() {
 		[[ $name == *"$pattern"* ]] || continue
 		run_file "$name" "$unit_limit" "$program"
 	done
-	for program in "$top"/tests/integration/*.{sh,py}; do
+	for program in "$top"/tests/integration/*.{sh,py} "$top"/tests/vm/*.py; do
 		[[ -f $program && -x $program ]] || continue
-		name=integration/${program##*/}
+		name=${program#"$top"/tests/}
 		[[ $name == *"$pattern"* ]] || continue
 		run_file "$name" "$(time_limit "$program" "$integration_limit")" "$program"
 	done
