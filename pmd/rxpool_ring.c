@@ -62,11 +62,15 @@ static __rte_always_inline int fill(
 		/* buf_addr + headroom is the byte after the virtio-net header (DESIGN). */
 		vh_mbuf_set_buf(m, buf.addr + vr->hdr_len - RTE_PKTMBUF_HEADROOM,
 			(uint16_t)pmd_rxpool_buf_len(pool));
-		objs[i] = m;
 	}
 	for (i = 0; i < n; i++) {
-		struct rte_mbuf *m = objs[i];
+		struct rte_mbuf *m = pmd_headers_at(&pool->headers, pool->head + i);
 
+		/*
+		 * Not before all is well: drivers (ixgbe, i40e, iavf, ice) have us write into their
+		 * rings, and free at stop what they find there.
+		 */
+		objs[i] = m;
 		pool->slots[(uint16_t)(pool->head + i) & pool->mask].state = PMD_SLOT_OUT;
 		write_header(
 			(uint8_t *)m->buf_addr + RTE_PKTMBUF_HEADROOM - vr->hdr_len, vr->hdr_len);

@@ -92,7 +92,7 @@ static void test_more_than_slots(void)
 /* Four buffers, the third of which is like this. */
 static void check_bad_in_mid_burst(uint64_t gpa, uint32_t len, uint16_t flags, enum vh_fit why)
 {
-	struct rte_mbuf *m[4];
+	struct rte_mbuf *m[4] = { NULL };
 
 	start();
 	for (uint32_t i = 0; i < 4; i++) {
@@ -103,6 +103,8 @@ static void check_bad_in_mid_burst(uint64_t gpa, uint32_t len, uint16_t flags, e
 			fake_post(&ring, nth_id(i), buf_gpa(nth_id(i)), HDR + BUF_SIZE, W);
 	}
 	CU_ASSERT_EQUAL(alloc(m, 4), -ENOBUFS);
+	for (uint32_t i = 0; i < 4; i++) /* drivers pass their rings: they would free it at stop */
+		CU_ASSERT_PTR_NULL(m[i]);
 	CU_ASSERT_EQUAL(pmd_rxpool_unfit(pool), why);
 	CU_ASSERT_EQUAL(pmd_rxpool_loans(pool), 0);
 	CU_ASSERT_EQUAL(nb_taken_ever(), 0);
