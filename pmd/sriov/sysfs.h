@@ -9,7 +9,6 @@
 #ifndef PMD_SRIOV_SYSFS_H
 #define PMD_SRIOV_SYSFS_H
 
-#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -26,6 +25,9 @@ int pmd_sysfs_write(const char *text, const char *fmt, ...) PMD_PRINTF(2, 3);
 
 /* Where a link leads to: the last part of it ("../../0000:01:10.0" gives "0000:01:10.0"). */
 int pmd_sysfs_link(char *buf, size_t room, const char *fmt, ...) PMD_PRINTF(3, 4);
+
+/* Bytes other than printable ASCII become '?': names of netdevs may hold any. */
+void pmd_sysfs_printable(char *s);
 
 bool pmd_sysfs_exists(const char *fmt, ...) PMD_PRINTF(1, 2);
 
