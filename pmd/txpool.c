@@ -139,6 +139,7 @@ struct pmd_txpool *pmd_txpool_create(const char *name, uint32_t nb_desc, int soc
 		return NULL;
 	}
 	pool->mask = (uint16_t)(nb_slots - 1);
+	pool->most = (uint16_t)nb_slots;
 	pool->slots = rte_zmalloc_socket(
 		NULL, nb_slots * sizeof(*pool->slots), RTE_CACHE_LINE_SIZE, socket_id);
 	ret = pool->slots == NULL ? -ENOMEM
@@ -153,6 +154,12 @@ struct pmd_txpool *pmd_txpool_create(const char *name, uint32_t nb_desc, int soc
 	for (uint32_t i = 0; i < nb_slots; i++)
 		pmd_headers_at(&pool->headers, (uint16_t)i)->data_off = 0;
 	return pool;
+}
+
+void pmd_txpool_limit(struct pmd_txpool *pool, uint16_t most)
+{
+	RTE_ASSERT(pmd_txpool_loans(pool) == 0 && most > 0 && most <= pool->mask + 1);
+	pool->most = most;
 }
 
 int pmd_txpool_destroy(struct pmd_txpool *pool)

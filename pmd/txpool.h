@@ -50,6 +50,7 @@ struct pmd_txpool {
 	uint16_t mask; /* slots - 1 */
 	uint16_t head;
 	uint16_t tail;
+	uint16_t most; /* loans at a time */
 	uint8_t fault; /* a driver freed what it did not have */
 	struct pmd_headers headers;
 } __rte_cache_aligned;
@@ -59,6 +60,9 @@ struct pmd_txpool {
  * beyond PMD_RX_MAX_DESC). Control thread.
  */
 struct pmd_txpool *pmd_txpool_create(const char *name, uint32_t nb_desc, int socket_id);
+
+/* Fewer loans at a time than there are slots. Control thread, before the pool is attached. */
+void pmd_txpool_limit(struct pmd_txpool *pool, uint16_t most);
 
 /* NULL is allowed. Every loan must be home: else the pool is left alone and -EBUSY returned. */
 int pmd_txpool_destroy(struct pmd_txpool *pool);
@@ -81,10 +85,10 @@ static inline bool pmd_txpool_broken(const struct pmd_txpool *pool)
 	return __atomic_load_n(&pool->fault, __ATOMIC_RELAXED);
 }
 
-/* Slots left: as many buffers may be taken. */
+/* As many buffers may be taken. */
 static inline uint16_t pmd_txpool_room(const struct pmd_txpool *pool)
 {
-	return pool->mask + 1u - pmd_txpool_loans(pool);
+	return pool->most - pmd_txpool_loans(pool);
 }
 
 /*

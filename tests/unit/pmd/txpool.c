@@ -235,6 +235,30 @@ static void test_room(void)
 }
 
 /* Positions are 16 bits, so 32768 slots are the most that can be told from none. */
+static void test_room_limited(void)
+{
+	struct rte_mbuf *m[NB_DESC];
+	uint32_t posted = 0;
+
+	start();
+	pmd_txpool_limit(pool, NB_DESC - 1);
+	for (int lap = 0; lap < 3; lap++) {
+		post_many(posted, NB_DESC - 1);
+		posted += NB_DESC - 1;
+		CU_ASSERT_EQUAL(pmd_txpool_room(pool), NB_DESC - 1);
+		lend_many(m, NB_DESC - 1);
+		CU_ASSERT_EQUAL(pmd_txpool_room(pool), 0);
+		rte_pktmbuf_free(m[1]); /* waits for its turn: no room yet */
+		CU_ASSERT_EQUAL(pmd_txpool_room(pool), 0);
+		rte_pktmbuf_free(m[0]);
+		CU_ASSERT_EQUAL(pmd_txpool_room(pool), 2);
+		rte_pktmbuf_free_bulk(&m[2], NB_DESC - 3);
+		expect_used(posted);
+	}
+	pmd_txpool_limit(pool, SLOTS);
+	stop();
+}
+
 static void test_room_of_largest(void)
 {
 	enum { N = 32768 };
@@ -273,6 +297,7 @@ static const struct unit_test tests[] = {
 	{ "lend: the frame behind a header of 10 bytes", test_lend_header_10 },
 	{ "lend: the same id twice", test_same_id_twice },
 	{ "room: all slots, and what waits", test_room },
+	{ "room: fewer than all slots", test_room_limited },
 	{ "room: the largest pool", test_room_of_largest },
 };
 
