@@ -29,21 +29,79 @@ static bool af_packet_usable(void)
  * each mbuf is freed into its own pool, once, when the NIC has read it, or at stop.
  */
 static const struct pmd_driver drivers[] = {
+	{ .name = "net_af_packet", .evidence = PMD_TESTED, .usable = af_packet_usable },
+	{ .name = "net_null", .evidence = PMD_TESTED },
+	{ .name = "net_simvf", .evidence = PMD_TESTED, .prefills = true, .dma = true },
+	{ .name = "net_e1000_igb",
+		.evidence = PMD_READ,
+		.prefills = true,
+		.dma = true,
+		.rx_granule = 1024,
+		.tx_reap = PMD_TX_REAP_CLEANUP },
 	{ .name = "net_e1000_igb_vf",
 		.evidence = PMD_TESTED,
 		.prefills = true,
 		.dma = true,
+		.rx_granule = 1024,
 		.tx_reap = PMD_TX_REAP_CLEANUP },
-	{ .name = "net_af_packet", .evidence = PMD_TESTED, .usable = af_packet_usable },
-	{ .name = "net_null", .evidence = PMD_TESTED },
-	{ .name = "net_simvf", .evidence = PMD_TESTED, .prefills = true, .dma = true },
+	/*
+	 * From here on: the scalar transmit path with a completion per packet. The vector paths free
+	 * nothing on an empty burst and refuse rte_eth_tx_done_cleanup(); with a threshold between 2
+	 * and 31 that function can take a descriptor which was never used for one that is done.
+	 */
+	{ .name = "net_ixgbe",
+		.evidence = PMD_READ,
+		.prefills = true,
+		.dma = true,
+		.rx_granule = 1024,
+		.tx_rs_thresh = 1,
+		.tx_reap = PMD_TX_REAP_CLEANUP },
+	{ .name = "net_ixgbe_vf",
+		.evidence = PMD_READ,
+		.prefills = true,
+		.dma = true,
+		.rx_granule = 1024,
+		.tx_rs_thresh = 1,
+		.tx_reap = PMD_TX_REAP_CLEANUP },
+	{ .name = "net_i40e",
+		.evidence = PMD_READ,
+		.prefills = true,
+		.dma = true,
+		.rx_granule = 128,
+		.tx_rs_thresh = 1,
+		.tx_reap = PMD_TX_REAP_CLEANUP },
+	{ .name = "net_ice",
+		.evidence = PMD_READ,
+		.prefills = true,
+		.dma = true,
+		.rx_granule = 128,
+		.tx_rs_thresh = 1,
+		.tx_reap = PMD_TX_REAP_CLEANUP },
+	/*
+	 * Its rte_eth_tx_done_cleanup() is wrong with any threshold. Below 32 the scalar path is
+	 * taken: up to 22.11 the vector path's stop forgets mbufs.
+	 */
+	{ .name = "net_iavf",
+		.evidence = PMD_READ,
+		.prefills = true,
+		.dma = true,
+		.whole_device = true,
+		.rx_granule = 128,
+		.tx_rs_thresh = 16,
+		.tx_reap = PMD_TX_REAP_NONE },
 };
+
+const struct pmd_driver *pmd_driver_nth(unsigned int n)
+{
+	return n < sizeof(drivers) / sizeof(drivers[0]) ? &drivers[n] : NULL;
+}
 
 const struct pmd_driver *pmd_driver_find(const char *name)
 {
-	for (size_t i = 0; name != NULL && i < sizeof(drivers) / sizeof(drivers[0]); i++)
-		if (strcmp(drivers[i].name, name) == 0 &&
-			(drivers[i].usable == NULL || drivers[i].usable()))
-			return &drivers[i];
+	const struct pmd_driver *d;
+
+	for (unsigned int i = 0; name != NULL && (d = pmd_driver_nth(i)) != NULL; i++)
+		if (strcmp(d->name, name) == 0)
+			return d->usable == NULL || d->usable() ? d : NULL;
 	return NULL;
 }

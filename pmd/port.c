@@ -18,7 +18,14 @@ RTE_LOG_REGISTER(pmd_logtype, vfring.pmd, INFO);
 #define FRAME_OVERHEAD (RTE_ETHER_HDR_LEN + 2 * RTE_VLAN_HLEN)
 /* NICs round buffer sizes down to 1 KiB (82599 SRRCTL and its kin): keep to multiples. */
 #define BUF_GRANULE 1024
-#define TX_CACHE    64
+/*
+ * What a driver wants beside the MTU in a buffer, else it spreads frames over several (igb counts
+ * header, checksum and three tags).
+ */
+#define BUF_OVERHEAD (RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN + 3 * RTE_VLAN_HLEN)
+#define TX_CACHE     64
+/* Intel's drivers want tx_free_thresh below the ring's size by more than 3. */
+#define TX_SPARE 4
 
 static int find_port_id(const char *device, uint16_t *port_id)
 {
@@ -108,10 +115,27 @@ static uint32_t choose_buffer(const struct pmd_port *port, uint16_t wanted)
 	if (wanted != 0)
 		return wanted;
 	return RTE_MAX((uint32_t)RTE_MBUF_DEFAULT_DATAROOM,
-		RTE_ALIGN_CEIL(port->max_frame + RTE_ETHER_CRC_LEN, BUF_GRANULE));
+		RTE_ALIGN_CEIL((uint32_t)port->mtu + BUF_OVERHEAD, BUF_GRANULE));
 }
 
 /* A NIC that rounds the size down would spread frames over several buffers, or lose them. */
+static int check_granule(const struct pmd_port *port)
+{
+	uint32_t granule, least;
+
+	if (port->driver == NULL || port->driver->rx_granule == 0)
+		return 0;
+	granule = port->driver->rx_granule;
+	least = RTE_ALIGN_CEIL((uint32_t)port->mtu + BUF_OVERHEAD, granule);
+	if (port->rx_buffer >= least && port->rx_buffer % granule == 0)
+		return 0;
+	PMD_LOG(ERR, "%s: rx_buffer = %u; %s (%s) allows multiples of %u, with MTU %u from %u on",
+		port->name, port->rx_buffer, port->device, port->driver_name, granule, port->mtu,
+		least);
+	return -EINVAL;
+}
+
+/* The same, for a driver that tells. */
 static int check_buffer(const struct pmd_port *port, uint16_t queue)
 {
 	struct rte_eth_rxq_info info = { .rx_buf_size = 0 };
@@ -164,8 +188,11 @@ static int setup_tx_queue(
 	 * DESIGN, invariant 4: a container's buffers come home as soon as there is one batch of
 	 * them, not when the NIC's ring runs short. Drivers that name no threshold keep nothing.
 	 */
-	if (port->driver != NULL && conf.tx_rs_thresh != 0 && conf.tx_rs_thresh < port->tx_desc)
-		conf.tx_free_thresh = port->tx_desc - conf.tx_rs_thresh;
+	if (port->driver != NULL && port->driver->tx_rs_thresh != 0)
+		conf.tx_rs_thresh = port->driver->tx_rs_thresh;
+	if (port->driver != NULL && conf.tx_rs_thresh != 0 &&
+		port->tx_desc > RTE_MAX(conf.tx_rs_thresh, TX_SPARE))
+		conf.tx_free_thresh = port->tx_desc - RTE_MAX(conf.tx_rs_thresh, TX_SPARE);
 	snprintf(name, sizeof(name), "txmap_%u_%u", port->port_id, queue);
 	port->queues[queue].txpool = pmd_txpool_create(name, port->tx_desc, port->socket_id);
 	if (port->queues[queue].txpool == NULL) {
@@ -174,6 +201,12 @@ static int setup_tx_queue(
 			queue, port->tx_desc, rte_strerror(-ret));
 		return ret;
 	}
+	/*
+	 * A clean-up looks at every descriptor but the one to be used next (ixgbe, i40e, ice): that
+	 * one must not hold the oldest buffer, which all others wait for.
+	 */
+	if (port->driver != NULL && port->driver->tx_reap == PMD_TX_REAP_CLEANUP)
+		pmd_txpool_limit(port->queues[queue].txpool, port->tx_desc - 1);
 	ret = rte_eth_tx_queue_setup(port->port_id, queue, port->tx_desc, port->socket_id, &conf);
 	if (ret < 0)
 		PMD_LOG(ERR, "%s: %s refuses Tx queue %u (%u descriptors): %s", port->name,
@@ -220,6 +253,8 @@ static int start(struct pmd_port *port)
 		return ret;
 	}
 	port->started = true;
+	if (port->driver != NULL && port->driver->whole_device)
+		return 0;
 	/* Nothing announces the ability to stop one queue: try it while nobody uses it. */
 	port->stops_queues = rte_eth_dev_rx_queue_stop(port->port_id, 0) == 0;
 	port->queues[0].rx_stopped = port->stops_queues;
@@ -279,7 +314,9 @@ int pmd_port_open(const struct pmd_port_conf *conf, struct pmd_port **out)
 	port->driver = pmd_driver_find(port->driver_name);
 	pmd_dma_open(port);
 
-	ret = configure(port, &info);
+	ret = check_granule(port);
+	if (ret == 0)
+		ret = configure(port, &info);
 	if (ret == 0)
 		ret = setup_queues(port, &info);
 	if (ret == 0)

@@ -81,6 +81,8 @@ static const char *tx_obstacle(const struct sw_lane *lane)
 		return lane->never_map_tx;
 	if (lane->port->driver == NULL)
 		return "driver not on the list for mapping";
+	if (lane->port->driver->tx_reap == PMD_TX_REAP_NONE)
+		return "driver keeps what it has sent";
 	if (vh_ring_size(&lane->pair.tx) < 2u * lane->port->tx_desc)
 		return "ring has less than twice tx_desc entries";
 	return NULL;
