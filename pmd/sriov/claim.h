@@ -33,7 +33,7 @@ struct pmd_vf_conf {
 	const char *pf; /* netdev name or PCI address; NULL or "": this port needs no VF */
 	int index; /* of the VF, or PMD_VF_AUTO */
 	enum pmd_vf_kind kind;
-	/* known: a key of which the configuration says nothing (mac) is not in it and not touched. */
+	/* What is not in attr.known (mac, if the configuration does not say) is not touched. */
 	struct pmd_vf_attr attr;
 
 	/* PMD_VF_NETDEV */
@@ -52,8 +52,7 @@ struct pmd_sriov;
  *
  * First everything is checked that can be without a change, for all ports; then all ports are
  * claimed. In each part every error is reported. Returns 0 and *out, or -errno with everything
- * undone (*out is NULL then): -EINVAL what is asked for is not possible; -EBUSY somebody else uses
- * it; others.
+ * undone: -EINVAL what is asked for cannot be had; -EBUSY another vfringd is about it; others.
  */
 int pmd_sriov_claim(const struct pmd_vf_conf *conf, unsigned int nb, const char *instance,
 	struct pmd_sriov **out);

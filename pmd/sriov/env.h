@@ -12,7 +12,7 @@ struct pmd_sriov_env {
 	const char *sys; /* "/sys" */
 	const char *proc; /* "/proc" */
 	const char *dev; /* "/dev" */
-	const char *state; /* "/run/vfring/sriov" */
+	const char *state; /* "/run/vfring-sriov" */
 	unsigned int wait_ms; /* for what the kernel and udev do asynchronously */
 
 	/* Writes text to a file of sysfs, in one write(). Returns 0 or -errno. */

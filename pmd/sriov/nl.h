@@ -47,7 +47,7 @@ int pmd_nl_link_rename(struct pmd_nl *nl, unsigned int index, const char *name);
 /* To another namespace, where it is called `name` (-EEXIST: taken), is down and has no address. */
 int pmd_nl_link_move(struct pmd_nl *nl, unsigned int index, int netns_fd, const char *name);
 
-/* bytes: 4 or 16, as the family (AF_INET, AF_INET6) says. An address that is there already is fine. */
+/* bytes: 4 or 16, as the family says. An address that is there already is fine. */
 int pmd_nl_addr_add(struct pmd_nl *nl, unsigned int index, uint8_t family, uint8_t prefix,
 	const uint8_t *bytes);
 

@@ -4,16 +4,19 @@
  * VFs we enabled. A file is written before the change that it describes, and removed after the
  * undoing.
  *
- *	/run/vfring/sriov/lock			held while a vfringd claims or gives back
- *	/run/vfring/sriov/vf-0000:01:10.0	locked for the life of the vfringd that has the VF
- *	/run/vfring/sriov/pf-0000:01:00.0	not locked: whoever gives back the last VF undoes it
+ *	/run/vfring-sriov/lock			held while a vfringd claims or gives back
+ *	/run/vfring-sriov/vf-0000:01:10.0	locked for the life of the vfringd that has the VF
+ *	/run/vfring-sriov/pf-0000:01:00.0	not locked: who gives back the last VF undoes it
+ *
+ * Not below /run/vfring: containers have that folder mounted, and what stands here is done to
+ * devices. It is not believed blindly, either: text that cannot be a file's name is damage.
  *
  * Locks are those of open file descriptions (F_OFD_SETLK): the kernel drops them when a process
  * ends in whatever way, and one can ask for them without taking them. Lines are "key = value"; the
  * last one is "complete = yes".
  *
  * Threads: the control thread; other processes at any time. Everything but reading is done with the
- * folder's lock held. On failure: -errno, logged.
+ * folder's lock held. On failure: -errno; nothing is logged.
  */
 #ifndef PMD_SRIOV_STATE_H
 #define PMD_SRIOV_STATE_H

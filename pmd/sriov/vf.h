@@ -35,7 +35,7 @@ int pmd_pf_list(struct pmd_pf **out);
 
 /* Processes that have device files of vfio or uio open. */
 struct pmd_opener {
-	char device[32]; /* "vfio/25", "vfio/devices/vfio3", "uio0" */
+	char device[64]; /* "vfio/25", "vfio/devices/vfio3", "uio0" */
 	int pid;
 	char comm[32];
 };
@@ -84,8 +84,10 @@ bool pmd_vf_present(const char *pci);
 
 /*
  * Can vfio-pci have this VF to itself? -ENOTSUP: it has no IOMMU group; -EBUSY: others in its group
- * are on drivers of the kernel. `why` names them, and says what to do.
+ * are on drivers of the kernel. `ours`: VFs that will be on vfio-pci, too. `why` names them, and
+ * says what to do.
  */
-int pmd_vf_iommu_check(const char *pci, char *why, size_t room);
+int pmd_vf_iommu_check(
+	const char *pci, const char *const *ours, unsigned int nb_ours, char *why, size_t room);
 
 #endif /* PMD_SRIOV_VF_H */

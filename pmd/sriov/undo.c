@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <string.h>
+
+#include "pmd/sriov/claim_priv.h"
+
+#define DEV(file) "%s/bus/pci/devices/%s/" file, pmd_sriov_env.sys
+
+/* What stands in a file is done to a device: at least it must be the VF that it claims to be. */
+static bool is_vf_of(const struct pmd_vf_state *st)
+{
+	char pf[PMD_PCI_LEN], vf[PMD_PCI_LEN];
+
+	return pmd_sysfs_link(pf, sizeof(pf), DEV("physfn"), st->pci) > 0 &&
+		strcmp(pf, st->pf) == 0 &&
+		pmd_sysfs_link(vf, sizeof(vf), DEV("virtfn%u"), st->pf, st->index) > 0 &&
+		strcmp(vf, st->pci) == 0;
+}
+
+/* From a damaged file: what it says is believed as far as sysfs agrees. */
+static bool find_pf(struct pmd_vf_state *st)
+{
+	char vf[PMD_PCI_LEN];
+	unsigned long nb = 0;
+
+	if (pmd_sysfs_link(st->pf, sizeof(st->pf), DEV("physfn"), st->pci) <= 0)
+		return false;
+	pmd_sysfs_number(&nb, DEV("sriov_numvfs"), st->pf);
+	for (unsigned int i = 0; i < nb; i++)
+		if (pmd_sysfs_link(vf, sizeof(vf), DEV("virtfn%u"), st->pf, i) > 0 &&
+			strcmp(vf, st->pci) == 0) {
+			st->index = i;
+			return true;
+		}
+	return false;
+}
+
+/* The driver that it had. Unknown (a damaged file): the one that the kernel has for it. */
+static int bind_as_before(const struct pmd_vf_state *st)
+{
+	char why[PMD_LONG_WHY_LEN], now[PMD_DRIVER_LEN];
+	unsigned long autoprobe = 1;
+	int ret;
+
+	ret = pmd_bind_override(st->pci, st->has_override ? st->driver_override : "");
+	if (ret < 0)
+		PMD_LOG(WARNING, "VF %s: cannot set its driver_override back: %s", st->pci,
+			strerror(-ret));
+	if (st->has_driver && st->driver[0] == '\0')
+		return 0;
+	pmd_sysfs_number(&autoprobe, DEV("sriov_drivers_autoprobe"), st->pf);
+	if (!st->has_driver && autoprobe == 0)
+		return 0;
+	ret = pmd_bind_kernel(st->pci, st->pf, st->has_driver ? st->driver : NULL, why);
+	if (ret == 0)
+		return 0;
+	pmd_pci_driver(st->pci, now);
+	PMD_LOG(WARNING, "VF %s: its driver was %s, now it has %s: %s", st->pci,
+		st->has_driver ? st->driver : "not noted", now[0] != '\0' ? now : "none", why);
+	return ret;
+}
+
+/* udev names the new netdev by itself: it gets a second for that before we do it. */
+static void name_as_before(const struct pmd_vf_state *st)
+{
+	uint64_t end = pmd_sriov_now_ms() + pmd_sriov_env.wait_ms / 5;
+	char netdev[IF_NAMESIZE];
+	struct pmd_link link;
+	struct pmd_nl *nl;
+
+	if (!st->has_netdev || st->netdev[0] == '\0')
+		return;
+	if (pmd_bind_wait_netdev(st->pci, netdev) < 0) {
+		PMD_LOG(WARNING, "VF %s: its netdev %s has not come back", st->pci, st->netdev);
+		return;
+	}
+	while (strcmp(netdev, st->netdev) != 0 && pmd_sriov_now_ms() < end) {
+		pmd_sriov_pause();
+		pmd_pci_netdev(st->pci, netdev);
+	}
+	if (strcmp(netdev, st->netdev) == 0 || pmd_nl_open(-1, &nl) < 0)
+		return;
+	if (pmd_nl_link_get(nl, netdev, &link) < 0 ||
+		pmd_nl_link_rename(nl, link.index, st->netdev) < 0)
+		PMD_LOG(WARNING, "VF %s: its netdev was %s, now it is %s: %s", st->pci, st->netdev,
+			netdev, pmd_nl_why(nl));
+	pmd_nl_close(nl);
+}
+
+static int restore(struct pmd_vf_state *st)
+{
+	char why[PMD_LONG_WHY_LEN], pf_why[PMD_SRIOV_WHY_LEN], driver[PMD_DRIVER_LEN];
+	struct pmd_vf_attr now = { 0 };
+	bool rebind;
+	struct pmd_pf pf;
+	int ret;
+
+	if (pmd_pf_get(st->pf, &pf, pf_why) < 0)
+		pf = (struct pmd_pf){ 0 };
+	if (pf.ifindex != 0)
+		pmd_sriov_env.vf_get(pf.ifindex, st->index, &now, pf_why);
+	pmd_pci_driver(st->pci, driver);
+	rebind = !st->has_driver || strcmp(driver, st->driver) != 0 ||
+		pmd_attr_diff(&st->attr, &now) != 0;
+	if (st->netns[0] != '\0' && driver[0] != '\0' && strcmp(driver, "vfio-pci") != 0 &&
+		pmd_netdev_fetch(st, why) < 0) {
+		/* A new netdev appears where we are; the one that is lost goes with its driver. */
+		PMD_LOG(NOTICE, "VF %s: its netdev cannot be fetched (%s): made anew", st->pci,
+			why);
+		rebind = true;
+	}
+	if (!rebind)
+		return 0;
+	/* The driver first: it learns its MAC address and others when it is bound. */
+	ret = pmd_bind_none(st->pci, why);
+	if (ret < 0) {
+		PMD_LOG(WARNING, "VF %s: %s", st->pci, why);
+		return ret;
+	}
+	pmd_attr_restore(st, &pf);
+	return bind_as_before(st);
+}
+
+int pmd_undo_vf(struct pmd_vf_state *st, int fd)
+{
+	struct pmd_openers openers;
+	const struct pmd_opener *opener;
+	int ret;
+
+	if (st->damaged)
+		PMD_LOG(WARNING,
+			"VF %s: the file %s/vf-%s is damaged: what it tells is undone, the rest is "
+			"as the kernel has it",
+			st->pci, pmd_sriov_env.state, st->pci);
+	if (!pmd_sysfs_exists(DEV(""), st->pci)) {
+		pmd_state_vf_remove(st->pci, fd);
+		return 0;
+	}
+	if (!is_vf_of(st) && !find_pf(st)) {
+		PMD_LOG(WARNING, "VF %s: no VF any more, left as it is", st->pci);
+		pmd_state_vf_remove(st->pci, fd);
+		return 0;
+	}
+	opener = pmd_bind_wait_closed(st->pci, &openers);
+	if (opener != NULL) {
+		PMD_LOG(WARNING,
+			"VF %s: left as it is, since pid %d (%s) has it open; the next start of a "
+			"vfringd gives it back",
+			st->pci, opener->pid, opener->comm);
+		pmd_openers_free(&openers);
+		pmd_state_unlock(fd);
+		return -EBUSY;
+	}
+	pmd_openers_free(&openers);
+	ret = restore(st);
+	if (ret == 0)
+		name_as_before(st);
+	if (ret < 0)
+		pmd_state_unlock(fd);
+	else
+		pmd_state_vf_remove(st->pci, fd);
+	return ret;
+}
