@@ -288,7 +288,8 @@ int pmd_port_open(const struct pmd_port_conf *conf, struct pmd_port **out)
 	if (port == NULL)
 		return -ENOMEM;
 	snprintf(port->name, sizeof(port->name), "%s", conf->name);
-	snprintf(port->device, sizeof(port->device), "%s", conf->device);
+	snprintf(port->device, sizeof(port->device), "%s",
+		conf->vf != NULL ? conf->vf : conf->device);
 	port->nb_queues = conf->nb_queues;
 	port->mtu = conf->mtu;
 	port->rx_desc = conf->rx_desc;

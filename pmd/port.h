@@ -27,7 +27,8 @@ extern int pmd_logtype;
 
 struct pmd_port_conf {
 	const char *name;
-	const char *device; /* PCI address or vdev string */
+	const char *device; /* PCI address or vdev string, as the user named it */
+	const char *vf; /* PCI address of what it names, if that is a prepared VF; else NULL */
 	uint16_t nb_queues;
 	uint16_t mtu;
 	uint16_t rx_desc;

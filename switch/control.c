@@ -89,6 +89,7 @@ static void on_tick(struct switch_ctx *sw, int fd)
 		sw_container_tick(&sw->containers[i]);
 	for (unsigned int i = 0; i < sw->nb_ports; i++)
 		sw_port_care(sw, sw->ports[i]);
+	sw_netns_tick(sw);
 }
 
 static void loop(struct switch_ctx *sw, int epoll_fd, int signal_fd, int timer_fd)

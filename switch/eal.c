@@ -140,6 +140,12 @@ static void set_log_levels(enum cfg_log_level level)
 		rte_log_set_level_pattern("lib.vhost.*", RTE_LOG_ERR);
 }
 
+void sw_log_init(const struct cfg *cfg)
+{
+	rte_openlog_stream(stderr);
+	set_log_levels(cfg->sw.log_level);
+}
+
 int sw_eal_init(const struct cfg *cfg, const char *argv0)
 {
 	struct args a = { .argc = 0 };
@@ -176,8 +182,6 @@ int sw_eal_init(const struct cfg *cfg, const char *argv0)
 	 * default.
 	 */
 	unsetenv("RUNTIME_DIRECTORY");
-	rte_openlog_stream(stderr);
-	set_log_levels(cfg->sw.log_level);
 	/* EAL permutes its arguments; what it points to must outlive it, so argv is never freed. */
 	ret = rte_eal_init(a.argc, a.argv);
 	if (ret < 0) {

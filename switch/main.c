@@ -11,6 +11,7 @@
 #include <rte_version.h>
 
 #include "config/config.h"
+#include "pmd/sriov/list.h"
 #include "switch/stats.h"
 #include "switch/switch.h"
 #include "vhost/sigbus.h"
@@ -25,10 +26,12 @@ static void usage(FILE *f)
 	fprintf(f,
 		"usage: vfringd [-c FILE]\n"
 		"       vfringd --check FILE\n"
+		"       vfringd --list-vfs\n"
 		"\n"
 		"  -c, --config FILE  the configuration (default " DEFAULT_CONFIG ")\n"
 		"      --check FILE   check a configuration and exit: needs no root, opens no "
 		"device\n"
+		"      --list-vfs     show PFs, their VFs, and who uses each\n"
 		"      --help-config  print every key, its range and its default\n"
 		"  -V, --version      print the version\n"
 		"  -h, --help         print this\n"
@@ -62,11 +65,11 @@ static int block_signals(void)
 	return sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
-static int start(struct switch_ctx *sw, const struct cfg *cfg)
+static int start(struct switch_ctx *sw, const struct cfg *cfg, struct pmd_sriov *sriov)
 {
 	unsigned int failures;
 
-	if (sw_setup_init(sw, cfg) < 0) {
+	if (sw_setup_init(sw, cfg, sriov) < 0) {
 		SW_LOG(ERR, "out of memory");
 		return EXIT_STARTUP;
 	}
@@ -86,23 +89,18 @@ static int start(struct switch_ctx *sw, const struct cfg *cfg)
 	return EXIT_SUCCESS;
 }
 
-static int run(const struct cfg *cfg, const char *argv0)
+/* With EAL, as long as it runs. */
+static int serve(const struct cfg *cfg, struct pmd_sriov *sriov, const char *argv0)
 {
 	static struct switch_ctx sw;
 	int ret;
 
-	if (block_signals() != 0 || vh_sigbus_init() < 0) {
-		fprintf(stderr, "vfringd: cannot set up signals: %s\n", strerror(errno));
-		return EXIT_STARTUP;
-	}
-	/* Sockets get their mode after they exist: nobody else may connect in between. */
-	umask(0077);
 	if (sw_eal_init(cfg, argv0) < 0)
 		return EXIT_STARTUP;
 	SW_LOG(NOTICE, "vfring " VFRING_VERSION ", %s, configuration %s", rte_version(), cfg->path);
 	cfg_for_each_value(cfg, log_value, NULL);
 
-	ret = start(&sw, cfg);
+	ret = start(&sw, cfg, sriov);
 	if (ret == EXIT_SUCCESS) {
 		SW_LOG(NOTICE, "ready: %u port(s), %u container(s), %u worker(s)", sw.nb_ports,
 			sw.nb_containers, sw.nb_workers);
@@ -114,13 +112,36 @@ static int run(const struct cfg *cfg, const char *argv0)
 	return ret;
 }
 
+static int run(const struct cfg *cfg, const char *argv0)
+{
+	struct pmd_sriov *sriov = NULL;
+	int ret;
+
+	if (block_signals() != 0 || vh_sigbus_init() < 0) {
+		fprintf(stderr, "vfringd: cannot set up signals: %s\n", strerror(errno));
+		return EXIT_STARTUP;
+	}
+	/* Sockets get their mode after they exist: nobody else may connect in between. */
+	umask(0077);
+	sw_log_init(cfg);
+	/* Before EAL, which looks for vfio when it starts. */
+	if (sw_vfs_claim(cfg, &sriov) < 0) {
+		SW_LOG(ERR, "start-up failed: not all VFs can be had, see above");
+		return EXIT_STARTUP;
+	}
+	ret = serve(cfg, sriov, argv0);
+	pmd_sriov_release(sriov);
+	return ret;
+}
+
 int main(int argc, char **argv)
 {
-	enum { OPT_CHECK = 256, OPT_HELP_CONFIG };
+	enum { OPT_CHECK = 256, OPT_HELP_CONFIG, OPT_LIST_VFS };
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, 'c' },
 		{ "check", required_argument, NULL, OPT_CHECK },
 		{ "help-config", no_argument, NULL, OPT_HELP_CONFIG },
+		{ "list-vfs", no_argument, NULL, OPT_LIST_VFS },
 		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -142,6 +163,8 @@ int main(int argc, char **argv)
 		case OPT_HELP_CONFIG:
 			cfg_print_help(stdout);
 			return EXIT_SUCCESS;
+		case OPT_LIST_VFS:
+			return pmd_sriov_list(stdout) < 0 ? EXIT_STARTUP : EXIT_SUCCESS;
 		case 'V':
 			printf("vfringd " VFRING_VERSION ", built on %s\n", rte_version());
 			return EXIT_SUCCESS;

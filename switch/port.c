@@ -95,7 +95,7 @@ static void vanished(struct switch_ctx *sw, struct pmd_port *port)
 
 void sw_port_care(struct switch_ctx *sw, struct pmd_port *port)
 {
-	if (!pmd_port_usable(port))
+	if (port == NULL || !pmd_port_usable(port))
 		return;
 	if (pmd_events_take_remove(port))
 		remove_device(sw, port);

@@ -17,20 +17,22 @@
 
 #define STOP_LIMIT_MS 500
 
-int sw_setup_init(struct switch_ctx *sw, const struct cfg *cfg)
+int sw_setup_init(struct switch_ctx *sw, const struct cfg *cfg, struct pmd_sriov *sriov)
 {
 	int ret;
 
 	memset(sw, 0, sizeof(*sw));
 	sw->cfg = cfg;
+	sw->sriov = sriov;
 	sw->control = pthread_self();
 	ret = sw_requests_init(&sw->requests);
 	if (ret < 0)
 		return ret;
 	sw->containers = calloc(cfg->nb_containers + 1, sizeof(*sw->containers));
+	sw->namespaces = calloc(cfg->nb_containers + 1, sizeof(*sw->namespaces));
 	sw->workers =
 		rte_calloc(NULL, cfg->sw.nb_workers, sizeof(*sw->workers), RTE_CACHE_LINE_SIZE);
-	if (sw->containers == NULL || sw->workers == NULL)
+	if (sw->containers == NULL || sw->namespaces == NULL || sw->workers == NULL)
 		return -ENOMEM;
 	return 0;
 }
@@ -97,6 +99,7 @@ unsigned int sw_setup_ports(struct switch_ctx *sw)
 		struct pmd_port_conf conf = {
 			.name = p->name,
 			.device = p->device,
+			.vf = pmd_sriov_pci(sw->sriov, i),
 			.nb_queues = p->queues,
 			.mtu = p->mtu,
 			.rx_desc = p->rx_desc,
@@ -105,14 +108,18 @@ unsigned int sw_setup_ports(struct switch_ctx *sw)
 			.vlan = p->vlan,
 		};
 		struct pmd_port *port;
-		int ret = pmd_port_open(&conf, &port);
+		int ret;
 
+		/* Kept at its place in the configuration: containers refer to it by that. */
+		sw->nb_ports = i + 1;
+		if (sw_port_is_netdev(sw->cfg, i))
+			continue;
+		ret = pmd_port_open(&conf, &port);
 		if (ret < 0) {
 			failures++;
 			continue;
 		}
-		/* Kept at its place in the configuration: containers refer to it by that. */
-		sw->ports[sw->nb_ports++] = port;
+		sw->ports[i] = port;
 		if (add_lanes(sw, port) < 0) {
 			SW_LOG(ERR, "%s: no memory for its queues", port->name);
 			failures++;
@@ -130,31 +137,43 @@ static struct sw_lane *find_lane(
 	return NULL;
 }
 
+static int open_container(struct switch_ctx *sw, const struct cfg_container *conf)
+{
+	struct sw_container *c = &sw->containers[sw->nb_containers++];
+	int ret;
+
+	c->conf = conf;
+	for (uint16_t q = 0; q < c->conf->queues; q++) {
+		struct sw_lane *lane =
+			find_lane(sw, sw->ports[c->conf->port], c->conf->first_queue + q);
+
+		/* The configuration's check has made sure that there is one. */
+		RTE_VERIFY(lane != NULL && lane->container == NULL);
+		lane->container = c;
+		lane->pair_index = q;
+		c->lanes[c->nb_lanes++] = lane;
+	}
+	ret = sw_container_open(sw, c);
+	if (ret < 0)
+		SW_LOG(ERR, "%s: cannot open the container port on %s: %s", c->conf->name,
+			c->conf->socket, strerror(-ret));
+	return ret;
+}
+
 unsigned int sw_setup_containers(struct switch_ctx *sw)
 {
 	unsigned int failures = 0;
 
 	for (unsigned int i = 0; i < sw->cfg->nb_containers; i++) {
-		struct sw_container *c = &sw->containers[sw->nb_containers++];
+		const struct cfg_container *conf = &sw->cfg->containers[i];
 
-		c->conf = &sw->cfg->containers[i];
-		for (uint16_t q = 0; q < c->conf->queues; q++) {
-			struct sw_lane *lane =
-				find_lane(sw, sw->ports[c->conf->port], c->conf->first_queue + q);
-
-			/* The configuration's check has made sure that there is one. */
-			RTE_VERIFY(lane != NULL && lane->container == NULL);
-			lane->container = c;
-			lane->pair_index = q;
-			c->lanes[c->nb_lanes++] = lane;
-		}
-		int ret = sw_container_open(sw, c);
-		if (ret < 0) {
-			SW_LOG(ERR, "%s: cannot open the container port on %s: %s", c->conf->name,
-				c->conf->socket, strerror(-ret));
+		if (conf->kind == CFG_CONTAINER_NETNS)
+			sw->namespaces[sw->nb_namespaces++] =
+				(struct sw_netns){ .conf = conf, .place = PMD_VF_WAITING };
+		else if (open_container(sw, conf) < 0)
 			failures++;
-		}
 	}
+	sw_netns_tick(sw);
 	return failures;
 }
 
@@ -237,6 +256,8 @@ bool sw_teardown(struct switch_ctx *sw)
 	 * ring.
 	 */
 	for (unsigned int i = 0; i < sw->nb_ports; i++) {
+		if (sw->ports[i] == NULL)
+			continue;
 		/* EAL's end would close the device, and may wait for ever. */
 		clean &= !sw->ports[i]->stuck;
 		pmd_port_close(sw->ports[i]);
@@ -247,6 +268,7 @@ bool sw_teardown(struct switch_ctx *sw)
 			rte_free(sw->lanes[i]);
 	free(sw->lanes);
 	free(sw->containers);
+	free(sw->namespaces);
 	rte_free(sw->workers);
 	return clean;
 }

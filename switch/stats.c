@@ -165,6 +165,7 @@ static void make_container(struct sw_container *c, struct sw_doc *doc)
 	}
 	snprintf(features, sizeof(features), "0x%" PRIx64, st.features);
 	add_string(doc, "name", c->conf->name);
+	add_string(doc, "kind", "vhost-user");
 	add_string(doc, "socket", c->conf->socket);
 	add_string(doc, "socket_mode",
 		c->conf->socket_mode == CFG_SOCKET_CLIENT ? "client" : "server");
@@ -186,8 +187,29 @@ static void make_container(struct sw_container *c, struct sw_doc *doc)
 	add_lane_counters(doc, c->lanes, c->nb_lanes);
 }
 
-static void make_port(struct pmd_port *port, struct sw_doc *doc)
+static void make_netns(
+	const struct switch_ctx *sw, const struct sw_netns *netns, struct sw_doc *doc)
 {
+	add_string(doc, "name", netns->conf->name);
+	add_string(doc, "kind", "netns");
+	add_string(doc, "netns", netns->conf->netns);
+	add_string(doc, "ifname", netns->conf->ifname);
+	add_string(doc, "port", sw->cfg->ports[netns->conf->port].name);
+	add_string(doc, "vf", pmd_sriov_name(sw->sriov, netns->conf->port));
+	add_string(doc, "state", sw_netns_state_str(netns->place));
+}
+
+static void make_netdev_port(const struct switch_ctx *sw, unsigned int n, struct sw_doc *doc)
+{
+	add_string(doc, "name", sw->cfg->ports[n].name);
+	add_string(doc, "device", sw->cfg->ports[n].device);
+	add_string(doc, "vf", pmd_sriov_name(sw->sriov, n));
+	add_string(doc, "driver", "kernel");
+}
+
+static void make_port(const struct switch_ctx *sw, unsigned int n, struct sw_doc *doc)
+{
+	struct pmd_port *port = sw->ports[n];
 	struct rte_eth_stats st;
 
 	memset(&st, 0, sizeof(st));
@@ -195,6 +217,7 @@ static void make_port(struct pmd_port *port, struct sw_doc *doc)
 		rte_eth_stats_get(port->port_id, &st);
 	add_string(doc, "name", port->name);
 	add_string(doc, "device", port->device);
+	add_string(doc, "vf", pmd_sriov_name(sw->sriov, n));
 	add_string(doc, "driver", port->driver_name);
 	add_string(doc, "mapping",
 		port->driver == NULL                           ? "driver not on the list"
@@ -244,12 +267,14 @@ bool sw_doc_name(
 	case SW_DOC_PORT:
 		if (n >= sw->nb_ports)
 			return false;
-		snprintf(name, SW_DOC_STRING, "%s", sw->ports[n]->name);
+		snprintf(name, SW_DOC_STRING, "%s", sw->cfg->ports[n].name);
 		return true;
 	case SW_DOC_CONTAINER:
-		if (n >= sw->nb_containers)
+		if (n >= sw->nb_containers + sw->nb_namespaces)
 			return false;
-		snprintf(name, SW_DOC_STRING, "%s", sw->containers[n].conf->name);
+		snprintf(name, SW_DOC_STRING, "%s",
+			n < sw->nb_containers ? sw->containers[n].conf->name
+					      : sw->namespaces[n - sw->nb_containers].conf->name);
 		return true;
 	case SW_DOC_QUEUE:
 		if (n >= sw->nb_lanes)
@@ -275,8 +300,12 @@ int sw_doc_make(struct switch_ctx *sw, enum sw_doc_kind kind, const char *name, 
 	for (n = 0; sw_doc_name(sw, kind, n, candidate); n++) {
 		if (strcmp(candidate, name) != 0)
 			continue;
-		if (kind == SW_DOC_PORT)
-			make_port(sw->ports[n], doc);
+		if (kind == SW_DOC_PORT && sw->ports[n] == NULL)
+			make_netdev_port(sw, n, doc);
+		else if (kind == SW_DOC_PORT)
+			make_port(sw, n, doc);
+		else if (kind == SW_DOC_CONTAINER && n >= sw->nb_containers)
+			make_netns(sw, &sw->namespaces[n - sw->nb_containers], doc);
 		else if (kind == SW_DOC_CONTAINER)
 			make_container(&sw->containers[n], doc);
 		else if (kind == SW_DOC_QUEUE)

@@ -17,6 +17,7 @@
 #include "config/config.h"
 #include "switch/lane.h"
 #include "switch/request.h"
+#include "switch/vfs.h"
 #include "switch/worker.h"
 
 extern int sw_logtype;
@@ -51,14 +52,20 @@ struct switch_ctx {
 
 	unsigned int nb_workers;
 	struct sw_worker *workers;
+	struct pmd_sriov *sriov; /* VFs that were prepared; may be NULL */
 	unsigned int nb_ports;
-	struct pmd_port *ports[CFG_MAX_PORTS];
+	struct pmd_port *ports[CFG_MAX_PORTS]; /* as in the configuration; NULL: in a namespace */
 	struct pmd_pf_watch *pf_watch;
 	unsigned int nb_lanes;
 	struct sw_lane **lanes;
 	unsigned int nb_containers;
-	struct sw_container *containers;
+	struct sw_container *containers; /* behind sockets */
+	unsigned int nb_namespaces;
+	struct sw_netns *namespaces;
 };
+
+/* eal.c: the log, before anything is logged. */
+void sw_log_init(const struct cfg *cfg);
 
 /* eal.c: starts EAL for this configuration. Returns 0 or -errno, logged. Main thread, once. */
 int sw_eal_init(const struct cfg *cfg, const char *argv0);
@@ -67,7 +74,7 @@ int sw_eal_init(const struct cfg *cfg, const char *argv0);
  * setup.c: ports, lanes, containers. Both start functions try everything and report every failure;
  * they return the number of failures. Teardown undoes whatever has been done, in reverse order.
  */
-int sw_setup_init(struct switch_ctx *sw, const struct cfg *cfg);
+int sw_setup_init(struct switch_ctx *sw, const struct cfg *cfg, struct pmd_sriov *sriov);
 unsigned int sw_setup_ports(struct switch_ctx *sw);
 unsigned int sw_setup_containers(struct switch_ctx *sw);
 int sw_setup_workers(struct switch_ctx *sw);

@@ -245,6 +245,32 @@ static int print_table(int fd, struct seen *seen, double seconds)
 	return 0;
 }
 
+/* VFs in namespaces have no queue of ours. */
+static int print_namespaces(int fd)
+{
+	json_t *names = ask(fd, "/vfring/containers", NULL), *name;
+	bool first = true;
+	size_t i;
+
+	if (names == NULL)
+		return 1;
+	json_array_foreach (names, i, name) {
+		json_t *doc = ask(fd, "/vfring/containers", json_string_value(name));
+
+		if (strcmp(text(doc, "kind"), "netns") == 0) {
+			if (first)
+				printf("%-16s %-12s %-7s %-15s %s\n", "port", "container", "state",
+					"interface", "namespace");
+			first = false;
+			printf("%-16s %-12s %-7s %-15s %s\n", text(doc, "port"), text(doc, "name"),
+				text(doc, "state"), text(doc, "ifname"), text(doc, "netns"));
+		}
+		json_decref(doc);
+	}
+	json_decref(names);
+	return 0;
+}
+
 static double now_seconds(void)
 {
 	struct timespec t;
@@ -267,7 +293,7 @@ static int cmd_show(int fd, const struct command *c)
 	double then;
 
 	if (watch <= 0)
-		return print_table(fd, seen, 0);
+		return print_table(fd, seen, 0) != 0 || print_namespaces(fd) != 0;
 
 	/* No SA_RESTART: the sleep ends at once. */
 	sigaction(SIGINT, &sa, NULL);
@@ -279,7 +305,8 @@ static int cmd_show(int fd, const struct command *c)
 
 		if (isatty(STDOUT_FILENO))
 			printf("\033[H\033[2J"); /* home, clear */
-		if (print_table(fd, seen, then > 0 ? now - then : 0) != 0)
+		if (print_table(fd, seen, then > 0 ? now - then : 0) != 0 ||
+			print_namespaces(fd) != 0)
 			return 1;
 		fflush(stdout);
 		then = now;
