@@ -214,6 +214,26 @@ static int setup_tx_queue(
 	return ret;
 }
 
+/*
+ * A VF whose PF did not answer when it was probed (it was down) has made up an address, which it
+ * would announce at each start, and the PF refuse.
+ */
+static void set_mac(const struct pmd_port *port, const uint8_t *mac)
+{
+	struct rte_ether_addr now, want;
+	int ret;
+
+	if (mac == NULL || rte_eth_macaddr_get(port->port_id, &now) != 0)
+		return;
+	memcpy(want.addr_bytes, mac, sizeof(want.addr_bytes));
+	if (rte_is_same_ether_addr(&now, &want))
+		return;
+	ret = rte_eth_dev_default_mac_addr_set(port->port_id, &want);
+	if (ret < 0)
+		PMD_LOG(WARNING, "%s: %s does not take the MAC address that its PF gave it: %s",
+			port->name, port->device, rte_strerror(-ret));
+}
+
 static int setup_queues(struct pmd_port *port, const struct rte_eth_dev_info *info)
 {
 	/* NIC rings, unsent tails, one burst in the making, and what lcore caches may keep. */
@@ -318,8 +338,10 @@ int pmd_port_open(const struct pmd_port_conf *conf, struct pmd_port **out)
 	ret = check_granule(port);
 	if (ret == 0)
 		ret = configure(port, &info);
-	if (ret == 0)
+	if (ret == 0) {
+		set_mac(port, conf->mac);
 		ret = setup_queues(port, &info);
+	}
 	if (ret == 0)
 		ret = start(port);
 	if (ret < 0)

@@ -35,6 +35,7 @@ struct pmd_port_conf {
 	uint16_t tx_desc;
 	uint16_t rx_buffer; /* 0: 2048, or what the MTU needs */
 	uint16_t vlan; /* a VF's port VLAN: the NIC puts its tag in and takes it out; 0: none */
+	const uint8_t *mac; /* what its PF gave it; NULL: not known */
 };
 
 struct pmd_queue {

@@ -106,6 +106,7 @@ unsigned int sw_setup_ports(struct switch_ctx *sw)
 			.rx_buffer = p->rx_buffer,
 			.tx_desc = p->tx_desc,
 			.vlan = p->vlan,
+			.mac = p->mac.given ? p->mac.bytes : NULL,
 		};
 		struct pmd_port *port;
 		int ret;
