@@ -1,80 +1,15 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""mapping.py hand|ini: VFs mapped into containers. The VFs are prepared by hand, or by the daemon."""
+"""mapping.py hand|ini [CASE]: VFs mapped into containers. They are prepared by hand, or by the daemon."""
 import contextlib
 import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'lib'))
-from guest import Blast, Box, Pf, Wire, compare, dmesg, settle, tagged, write
+from guest import Pf, Wire, main, write
+from bench import Bench, check_counters, compare, container, mapped, settle, tagged, testpmd, wait_mapped
 import wire
-from rig import Daemon, Hugepages, Testpmd, wait_for
-from tap import Tap
-
-SWITCH = {'workers': 1, 'hugepages': 'off', 'memory': 128, 'idle_sleep_max': 100}
-MACS = [f'02:76:66:02:00:{n:02x}' for n in range(3)]
-# VLANs that the daemon can know only if it has prepared the VF.
-VLANS = {'hand': [None, None, None], 'ini': [None, 100, 100]}
-
-
-def ports(pf, how):
-    """Sections for one port per VF."""
-    if how == 'ini':
-        return {f'port wire{n}': {'device': f'pf:{pf.netdev},vf={n}', 'mac': mac, 'vlan': vlan or 0}
-                for n, (mac, vlan) in enumerate(zip(MACS, VLANS[how]))}
-    pf.enable(len(MACS))
-    for n, mac in enumerate(MACS):
-        pf.vf(n).set('mac', mac)
-        pf.vf(n).bind('vfio-pci')
-    return {f'port wire{n}': {'device': pf.vf(n).address} for n in range(len(MACS))}
-
-
-class Bench:
-    """A daemon with these ports and a container on each of the first `count`."""
-
-    def __init__(self, net, sections, vlans):
-        self.net, self.sections, self.vlans = net, sections, vlans
-
-    def daemon(self, count, **keys):
-        config = {'switch': SWITCH, **self.sections}
-        for n in range(count):
-            config[f'container web{n}'] = {'socket': f'{{dir}}/web{n}.sock', 'port': f'wire{n}', **keys}
-        return Daemon(config, limit=60)
-
-    def echo(self, n, sizes=range(60, 1515, 31)):
-        return wire.echo_compare(self.net.peer, sizes, vlan=self.vlans[n], netns=self.net.name, timeout=5,
-                                 dst=bytes.fromhex(MACS[n].replace(':', '')))
-
-    def blast(self, n):
-        return Blast(self.net, MACS[n], self.vlans[n])
-
-
-def testpmd(d, n, vdev='', **kwargs):
-    """Containers share a CPU: each yields it to the others only now and then."""
-    return Testpmd(f'{d.dir}/web{n}.sock', vdev=vdev, lcores='0@0,1@2', limit=60, **{'memory': 64, **kwargs})
-
-
-def container(d, n):
-    return d.telemetry(f'/vfring/containers,web{n}')
-
-
-def mapped(d, n):
-    c = container(d, n)  # None: EAL answers already, the switch does not yet
-    return c is not None and (c['ring_pairs_working'], c['rx_mode'], c['tx_mode']) == (1, 'mapped', 'mapped')
-
-
-def wait_mapped(d, n):
-    wait_for(lambda: mapped(d, n), 30, lambda: f'web{n} to be mapped: {container(d, n)}\n{d.tail()}')
-
-
-def check_counters(t, d, name, count):
-    for n in range(count):
-        c = container(d, n)
-        # Before the container is connected, what comes is dropped.
-        drops = {k: v for k, v in c.items() if '_drop_' in k and v and k != 'rx_drop_no_container'}
-        t.ok(c['rx_mapped'] == c['rx_packets'] - c['rx_drop_no_container'] > 0 and c['tx_mapped'] == c['tx_packets'] > 0 and not drops and
-             c['rx_relocated'] == c['rx_fillers'] == c['resets'] == 0,
-             f'{name}: all that web{n} received and sent was mapped, in place, nothing dropped', f'{c}\n{d.tail()}')
+from rig import Hugepages, wait_for
 
 
 def own_frames(t, d, w, boxes):
@@ -148,7 +83,7 @@ def broadcasts(t, d, w, boxes):
 def frames_of_three(t, bench):
     with contextlib.ExitStack() as stack:
         d = stack.enter_context(bench.daemon(3))
-        boxes = [stack.enter_context(Box(d, n, MACS[n], bench.vlans[n])) for n in range(3)]
+        boxes = [stack.enter_context(bench.box(d, n)) for n in range(3)]
         w = stack.enter_context(wire.Wire(bench.net.peer, bench.net.name))
         for box in boxes:
             box.start()
@@ -166,7 +101,7 @@ def memory_kinds(t, bench):
     with bench.daemon(1) as d, wire.Wire(bench.net.peer, bench.net.name) as w, Hugepages(16):
         for name, kwargs in kinds:
             def check():
-                with Box(d, 0, MACS[0], bench.vlans[0], **kwargs) as box:
+                with bench.box(d, 0, **kwargs) as box:
                     box.start()
                     frames = box.frames(300, box.mac)
                     for frame in frames:
@@ -252,23 +187,15 @@ def daemon_restarts(t, bench, how):
         check_counters(t, d, name, 2)
 
 
-def faults():
-    return dmesg('DMAR:.*[fF]ault|DMAR:.*DRHD: handling')
+def cases(how):
+    with Wire() as net:
+        bench = Bench(net, Pf(), how)
+        yield 'frames', frames_of_three, bench
+        yield 'memory', memory_kinds, bench
+        yield 'container killed', container_killed, bench
+        yield 'memory grows', memory_grows, bench
+        for what in ('stopped', 'killed'):
+            yield f'daemon {what}', daemon_restarts, bench, what
 
 
-def main():
-    how = sys.argv[1]
-    with Tap() as t, Wire() as net:
-        bench = Bench(net, ports(Pf(), how), VLANS[how])
-        cases = [frames_of_three, memory_kinds, container_killed, memory_grows,
-                 ('daemon stopped', daemon_restarts, 'stopped'), ('daemon killed', daemon_restarts, 'killed')]
-        only = sys.argv[2] if len(sys.argv) > 2 else ''
-        for case in cases:
-            name, test, *argv = case if isinstance(case, tuple) else (case.__name__, case)
-            if only in name:
-                t.run(test, t, bench, *argv, name=name)
-                t.ok(not faults(), f'{name}: no DMA where none was allowed', faults())
-    return t.status
-
-
-sys.exit(main())
+sys.exit(main(cases))

@@ -12,16 +12,12 @@
 import glob
 import os
 import re
-import struct
 import sys
-import threading
-import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 sys.path.insert(0, os.path.join(TOP, 'tests/integration/lib'))
-import vhost_user  # noqa: E402
-import wire  # noqa: E402
 from rig import run, wait_for  # noqa: E402
+from tap import Tap  # noqa: E402
 
 PCI = '/sys/bus/pci/devices'
 PF, WIRE = '0000:01:00.0', '0000:00:05.0'
@@ -84,6 +80,9 @@ class Vf:
 class Pf:
     def __init__(self):
         self.address, self.path = PF, f'{PCI}/{PF}'
+        self.up()
+
+    def up(self):
         self.netdev = netdev(PF)
         run('ip', 'link', 'set', self.netdev, 'up')
         wait_for(lambda: read(f'/sys/class/net/{self.netdev}/carrier') == '1', 10, 'the carrier')
@@ -130,88 +129,19 @@ class Wire:
         return run(*argv, netns=self.name, **kwargs)
 
 
-class Blast:
-    """Frames to a container that returns them (testpmd, macswap), at a steady rate in the background until the block ends."""
+def main(cases):
+    """Run what cases(how, ...) yields, (name, test, arguments); only those with ONLY in their name, if given. The exit status.
 
-    RATE = 400  # the machine is emulated
-
-    def __init__(self, net, mac, vlan=None):
-        self.net, self.mac, self.vlan = net, bytes.fromhex(mac.replace(':', '')), vlan
-        self.end, self.result = threading.Event(), None
-
-    def __enter__(self):
-        def send():
-            self.result = wire.blast(self.net.peer, self.RATE, 120, size=300, vlan=self.vlan, netns=self.net.name,
-                                     dst=self.mac, settle=1, stop=self.end)
-        self.thread = threading.Thread(target=send)
-        self.thread.start()
-        return self
-
-    def __exit__(self, *exc):
-        self.end.set()
-        self.thread.join(30)
-
-
-class Box:
-    """A container of our own making on port wire<n>, with a MAC address and a VLAN (None) that its VF has."""
-
-    def __init__(self, d, n, mac, vlan, **kwargs):
-        self.d, self.n, self.vlan = d, n, vlan
-        self.mac = bytes.fromhex(mac.replace(':', ''))
-        self.got = []
-        self.fe = vhost_user.Frontend(f'{d.dir}/web{n}.sock', timeout=20, **kwargs)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        self.fe.close()
-
-    def start(self, limit=20):
-        """With all its buffers posted, evenly spread over its memory regions; until it is mapped both ways."""
-        self.fe.start()
-        ring, regions = self.fe.rx[0], self.fe.mem.regions
-        for n in range(ring.num):
-            ring.post(1, 2176, region=regions[n % len(regions)])
-        wait_for(lambda: self.mapped, limit, lambda: f'web{self.n} to be mapped: {self.queue}\n{self.d.tail()}')
-
-    @property
-    def queue(self):
-        return self.d.telemetry(f'/vfring/queues,wire{self.n}:0')
-
-    @property
-    def mapped(self):
-        return (self.queue['state'], self.queue['tx_mode']) == ('mapped', 'mapped')
-
-    def poll(self):
-        self.got += [bytes(p) for p in self.fe.rx[0].poll()]
-        self.fe.tx[0].complete()
-
-    def frames(self, count, dst, tag=0):
-        """Of all sizes, to `dst`; no two boxes' are alike."""
-        return [(dst + self.mac + b'\x88\xb5' + struct.pack('!BIB', self.n, size, tag)).ljust(size, bytes([size & 0xff ^ self.n]))
-                for size in range(60, 1515, (1514 - 60) // (count - 1))]
-
-
-def tagged(frame, vlan):
-    """As it is on the wire."""
-    return frame if vlan is None else frame[:12] + struct.pack('!HH', wire.TPID, vlan) + frame[12:]
-
-
-def settle(boxes, want, limit=10, quiet=0.3):
-    """Let the boxes receive until each has as many frames as wanted, and a moment longer for those that nobody wants."""
-    end = time.monotonic() + limit
-    while time.monotonic() < end:
-        for box in boxes:
-            box.poll()
-        if all(len(box.got) >= n for box, n in zip(boxes, want)):
-            end, limit = min(end, time.monotonic() + quiet), 0
-            want = [1 << 30] * len(boxes)
-
-
-def compare(got, want):
-    """'' if equal, else what is wrong."""
-    if got == want:
-        return ''
-    return f'{len(got)} frames for {len(want)}; ' + next((f'number {n}: {wire.difference(a, b)}; {a[:24].hex()}' for n, (a, b) in
-                                                         enumerate(zip(got, want)) if a != b), 'the first ones are right')
+        PROGRAM HOW [ONLY]
+    """
+    only = sys.argv[2] if len(sys.argv) > 2 else ''
+    run('dmesg', '--clear')
+    with Tap() as t:
+        for name, test, *argv in cases(sys.argv[1]):
+            if only not in name:
+                continue
+            t.run(test, t, *argv, name=name)
+            faults = dmesg('DMAR:.*[fF]ault')
+            run('dmesg', '--clear')
+            t.ok(not faults, f'{name}: no DMA where none was allowed', faults)
+    return t.status

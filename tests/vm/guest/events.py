@@ -1,0 +1,68 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""events.py hand|ini [CASE]: what happens to a NIC while its VFs are in use."""
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'lib'))
+from guest import Pf, Wire, main, write
+from bench import Bench, container, mapped, testpmd, wait_mapped
+from rig import run, wait_for
+
+
+def start_writing(path, value):
+    """A process that writes there, for the kernel may wait in it until a VF is let go."""
+    return subprocess.Popen(['sh', '-c', f'echo {value} >{path}'])
+
+
+def pf_down_up(t, bench):
+    with bench.daemon(2) as d, testpmd(d, 0), testpmd(d, 1):
+        for n in range(2):
+            wait_mapped(d, n)
+        for how in ('down', 'down for longer'):
+            run('ip', 'link', 'set', bench.pf.netdev, 'down')
+            if how == 'down':
+                run('ip', 'link', 'set', bench.pf.netdev, 'up')
+            else:
+                wait_for(lambda: not bench.echo(0, [100])['ok'], 10, 'silence')
+                run('ip', 'link', 'set', bench.pf.netdev, 'up')
+            for n in range(2):
+                wait_for(lambda: bench.echo(n, [100])['ok'], 30, lambda: f'frames again on wire{n}:\n{container(d, n)}\n{d.tail()}')
+                r = bench.echo(n)
+                t.ok(r['ok'] and mapped(d, n), f'PF {how} and up again: frames flow again on VF {n}, mapped', f'{r}\n{d.tail()}')
+        d.stop(20)
+        t.ok(True, 'PF down and up: the daemon ends')
+
+
+def vfs_vanish(t, bench, how):
+    """All VFs go away while two are in use."""
+    pf = bench.pf
+    with bench.daemon(2) as d, testpmd(d, 0), testpmd(d, 1), bench.blast(0):
+        for n in range(2):
+            wait_mapped(d, n)
+        wait_for(lambda: container(d, 0)['rx_mapped'] > 50, 30, 'traffic')
+        if how == 'VFs disabled':
+            writer = start_writing(f'{pf.path}/sriov_numvfs', 0)
+        else:
+            writer = start_writing('/sys/bus/pci/drivers/igb/unbind', pf.address)
+        wait_for(lambda: writer.poll() is not None, 30, lambda: f'the kernel to have the VFs back:\n{d.tail()}')
+        t.ok(d.alive and not container(d, 0)['ring_pairs_working'], f'{how}: the daemon lives, answers, and uses the VFs no more',
+             f'{container(d, 0)}\n{d.tail()}')
+        status = d.stop(20)
+        t.ok(status == 0, f'{how}: the daemon ends', f'status {status}\n{d.tail()}')
+    if how != 'VFs disabled':
+        write('/sys/bus/pci/drivers/igb/bind', pf.address)
+        pf.up()
+
+
+def cases(how):
+    with Wire() as net:
+        bench = Bench(net, Pf(), how)
+        yield 'PF down and up', pf_down_up, bench
+        for how in ('VFs disabled', 'PF without driver'):
+            bench.prepare()
+            yield how, vfs_vanish, bench, how
+
+
+sys.exit(main(cases))
