@@ -3,6 +3,7 @@
 """mapping.py hand|ini [CASE]: VFs mapped into containers. They are prepared by hand, or by the daemon."""
 import contextlib
 import os
+import re
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'lib'))
@@ -187,6 +188,19 @@ def daemon_restarts(t, bench, how):
         check_counters(t, d, name, 2)
 
 
+def little_locked_memory(t, bench):
+    """The limit is enough for the daemon's own memory, and not for a container's."""
+    wrap = ['prlimit', f'--memlock={160 << 20}', 'setpriv', '--bounding-set=-ipc_lock', '--inh-caps=-ipc_lock']
+    with bench.daemon(1, wrap=wrap) as d, testpmd(d, 0):
+        wait_for(lambda: container(d, 0)['ring_pairs_working'], 30, 'the container to work')
+        r = bench.echo(0)
+        c = container(d, 0)
+        t.ok(r['ok'] and c['rx_mode'] == c['tx_mode'] == 'copied' and 'locked memory' in c['why_copied'],
+             'too little memory may be locked: copied, with the reason', f'{r}\n{c}\n{d.tail()}')
+        t.ok(re.search(r'wire0: .*limit of 163840 KiB of locked memory.* allowed at least \d+ KiB', d.output),
+             'too little memory may be locked: the log says how much is needed', d.tail())
+
+
 def cases(how):
     with Wire() as net:
         bench = Bench(net, Pf(), how)
@@ -194,6 +208,7 @@ def cases(how):
         yield 'memory', memory_kinds, bench
         yield 'container killed', container_killed, bench
         yield 'memory grows', memory_grows, bench
+        yield 'memlock', little_locked_memory, bench
         for what in ('stopped', 'killed'):
             yield f'daemon {what}', daemon_restarts, bench, what
 

@@ -39,20 +39,20 @@ class Bench:
             return {'device': self.pf.vf(n).address}
         return {'device': f'pf:{self.pf.netdev},vf={n}', 'mac': MACS[n], 'vlan': self.vlans[n] or 0}
 
-    def daemon(self, count, **keys):
+    def daemon(self, count, switch=None, wrap=(), **keys):
         """With a container web<n> on each of the first ports, which gets these keys."""
-        config = {'switch': SWITCH, **{f'port wire{n}': self.port(n) for n in range(len(MACS))}}
+        config = {'switch': {**SWITCH, **(switch or {})}, **{f'port wire{n}': self.port(n) for n in range(len(MACS))}}
         for n in range(count):
             config[f'container web{n}'] = {'socket': f'{{dir}}/web{n}.sock', 'port': f'wire{n}', **keys}
-        return Daemon(config, limit=60)
+        return Daemon(config, limit=60, wrap=wrap)
 
     def box(self, d, n, **kwargs):
         return Box(d, n, MACS[n], self.vlans[n], **kwargs)
 
-    def echo(self, n, sizes=range(60, 1515, 31)):
+    def echo(self, n, sizes=range(60, 1515, 31), **kwargs):
         """Through a container that returns everything."""
-        return wire.echo_compare(self.net.peer, sizes, vlan=self.vlans[n], netns=self.net.name, timeout=5,
-                                 dst=bytes.fromhex(MACS[n].replace(':', '')))
+        return wire.echo_compare(self.net.peer, sizes, netns=self.net.name, timeout=5,
+                                 dst=bytes.fromhex(MACS[n].replace(':', '')), **{'vlan': self.vlans[n], **kwargs})
 
     def blast(self, n):
         return Blast(self.net, MACS[n], self.vlans[n])

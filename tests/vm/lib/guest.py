@@ -67,11 +67,15 @@ class Vf:
     def override(self):
         return read(f'{self.path}/driver_override').replace('(null)', '')
 
+    @override.setter
+    def override(self, driver):
+        write(f'{self.path}/driver_override', driver)
+
     def bind(self, driver):
         """To this driver, or with '' to none."""
         if self.driver:
             write(f'{self.path}/driver/unbind', self.address)
-        write(f'{self.path}/driver_override', driver)
+        self.override = driver
         if driver:
             write('/sys/bus/pci/drivers_probe', self.address)
             assert self.driver == driver, f'{self.address} has driver {self.driver}, not {driver}'
