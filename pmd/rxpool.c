@@ -218,3 +218,35 @@ enum vh_fit pmd_rxpool_try(const struct pmd_rxpool *pool, struct vh_vring *vr, u
 	}
 	return VH_FIT;
 }
+
+enum vh_fit pmd_rxpool_reserve(struct pmd_rxpool *pool, uint16_t n)
+{
+	enum vh_fit fit = pmd_rxpool_try(pool, pool->vr, n);
+	void **objs;
+	int ret;
+
+	if (fit != VH_FIT || n == 0)
+		return fit;
+	objs = calloc(n, sizeof(*objs));
+	if (objs == NULL)
+		return VH_FIT_EMPTY;
+	ret = pool->ops->fill(pool, objs, n);
+	free(objs);
+	if (ret < 0) /* changed in between */
+		return pmd_rxpool_unfit(pool) != VH_FIT ? pmd_rxpool_unfit(pool) : VH_FIT_EMPTY;
+	pool->reserved = n;
+	pool->ops = &pmd_rx_reserved_ops[pool->vr->kind];
+	return VH_FIT;
+}
+
+void pmd_rxpool_release(struct pmd_rxpool *pool)
+{
+	if (pool->vr == NULL || pool->ops != &pmd_rx_reserved_ops[pool->vr->kind])
+		return;
+	for (uint16_t pos = pool->head; pool->reserved > 0; pool->reserved--) {
+		void *m = pmd_headers_at(&pool->headers, --pos);
+
+		pool->ops->give_back(pool, &m, 1);
+	}
+	pool->ops = &pmd_rx_ring_ops[pool->vr->kind];
+}

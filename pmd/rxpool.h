@@ -99,6 +99,7 @@ struct pmd_rxpool {
 	uint8_t unfit; /* enum vh_fit: why a refill failed, other than for want of buffers */
 	struct pmd_headers headers;
 	uint64_t shortages; /* refills that found too few buffers */
+	uint16_t reserved; /* newest loans that the driver has not taken yet */
 
 	/* Host backing. */
 	uint16_t nb_free;
@@ -133,6 +134,17 @@ int pmd_rxpool_detach(struct pmd_rxpool *pool);
  * VH_FIT, or the first reason against. Takes nothing. Control thread, ring at rest.
  */
 enum vh_fit pmd_rxpool_try(const struct pmd_rxpool *pool, struct vh_vring *vr, uint16_t want);
+
+/*
+ * Takes `n` buffers from the ring for a driver that is about to allocate them, in any portions: from
+ * now on the container cannot make that fail, whatever it does to its ring. VH_FIT, or the first
+ * reason against, with nothing taken. Until pmd_rxpool_release() the pool hands out these and no
+ * others. Control thread, queue stopped, ring backing, no loan out.
+ */
+enum vh_fit pmd_rxpool_reserve(struct pmd_rxpool *pool, uint16_t n);
+
+/* Offers again what the driver did not take. Harmless if nothing was reserved. */
+void pmd_rxpool_release(struct pmd_rxpool *pool);
 
 static inline uint32_t pmd_rxpool_buf_len(const struct pmd_rxpool *pool)
 {

@@ -7,5 +7,7 @@
 
 /* By the kind of ring. */
 extern const struct pmd_rx_ops pmd_rx_ring_ops[VH_RING_KINDS];
+/* The same, between reserve and release. */
+extern const struct pmd_rx_ops pmd_rx_reserved_ops[VH_RING_KINDS];
 
 #endif /* PMD_RXPOOL_PRIV_H */

@@ -312,3 +312,20 @@ const struct pmd_rx_ops pmd_rx_ring_ops[VH_RING_KINDS] = {
 	[VH_RING_SPLIT] = { fill_split, give_back_split, publish_split },
 	[VH_RING_PACKED] = { fill_packed, give_back_packed, publish_packed },
 };
+
+/* Reserved buffers are the newest loans, the oldest of them first. */
+static int hand_out(struct pmd_rxpool *pool, void **objs, unsigned int n)
+{
+	if (n > pool->reserved)
+		return -ENOBUFS;
+	for (unsigned int i = 0; i < n; i++)
+		objs[i] =
+			pmd_headers_at(&pool->headers, (uint16_t)(pool->head - pool->reserved + i));
+	pool->reserved -= n;
+	return 0;
+}
+
+const struct pmd_rx_ops pmd_rx_reserved_ops[VH_RING_KINDS] = {
+	[VH_RING_SPLIT] = { hand_out, give_back_split, publish_split },
+	[VH_RING_PACKED] = { hand_out, give_back_packed, publish_packed },
+};

@@ -189,10 +189,11 @@ static int fall_back(struct sw_lane *lane, enum vh_fit fit)
 }
 
 /*
- * The device is stopped, and on its start every queue has to be filled anew. A container that is
- * slow, or hostile, must not keep its neighbours' device from starting.
+ * What has been stopped is filled anew on its start, the whole device perhaps. A container that is
+ * slow, or hostile, must not keep its neighbours' device from starting, nor make its driver give up
+ * half way (ixgbe, i40e and ice keep what they had got).
  */
-static int check_rings(struct switch_ctx *sw, const struct pmd_port *port)
+static int reserve_buffers(struct switch_ctx *sw, const struct pmd_port *port)
 {
 	int ret = 0;
 
@@ -200,22 +201,32 @@ static int check_rings(struct switch_ctx *sw, const struct pmd_port *port)
 		struct sw_lane *lane = sw->lanes[i];
 		enum vh_fit fit;
 
-		if (lane->port != port || lane->pool->vr == NULL)
+		if (lane->port != port || lane->pool->vr == NULL ||
+			(port->started && !port->queues[lane->queue].rx_stopped))
 			continue;
-		fit = pmd_rxpool_try(lane->pool, lane->pool->vr, sw_swap_wanted(lane));
+		fit = pmd_rxpool_reserve(lane->pool, sw_swap_wanted(lane));
 		if (fit != VH_FIT)
 			ret = fall_back(lane, fit);
 	}
 	return ret;
 }
 
+static void release_buffers(struct switch_ctx *sw, const struct pmd_port *port)
+{
+	for (unsigned int i = 0; i < sw->nb_lanes; i++)
+		if (sw->lanes[i]->port == port)
+			pmd_rxpool_release(sw->lanes[i]->pool);
+}
+
 static int start_queues(struct switch_ctx *sw, struct pmd_port *port)
 {
-	int ret = port->started ? 0 : check_rings(sw, port);
+	int ret = reserve_buffers(sw, port);
+	bool started = ret == 0 && pmd_port_resume(port) == 0;
 
-	if (ret == 0 && pmd_port_resume(port) == 0)
+	release_buffers(sw, port);
+	if (started)
 		return 0;
-	/* Some ring could not fill its queue after all: on host buffers it must start. */
+	/* Not for want of buffers, it seems. On host buffers it must start. */
 	for (unsigned int i = 0; i < sw->nb_lanes && ret == 0; i++) {
 		struct sw_lane *lane = sw->lanes[i];
 
