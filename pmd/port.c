@@ -358,6 +358,9 @@ int pmd_port_open(const struct pmd_port_conf *conf, struct pmd_port **out)
 	return 0;
 
 remove:
+	/* A device that runs cannot be closed. */
+	if (port->started)
+		rte_eth_dev_stop(port->port_id);
 	remove_device(port->port_id);
 free:
 	free_port(port);
@@ -379,6 +382,14 @@ void pmd_port_give_up(struct pmd_port *port, const char *why)
 	if (!port->stuck)
 		PMD_LOG(CRIT, "%s: %s; the port is left as it is", port->name, why);
 	port->stuck = true;
+}
+
+void pmd_port_halt(struct pmd_port *port)
+{
+	if (port->halted || port->stuck)
+		return;
+	PMD_LOG(ERR, "%s: it stays stopped, and is started as soon as it can be", port->name);
+	port->halted = true;
 }
 
 /* A driver may wait for ever on a device that is gone: then nothing more is asked of it. */
@@ -473,10 +484,13 @@ static int start_device(struct pmd_port *port)
 	int ret = rte_eth_dev_start(port->port_id);
 
 	if (ret < 0) {
-		PMD_LOG(ERR, "%s: cannot start the device: %s", port->name, rte_strerror(-ret));
+		if (!port->halted) /* once */
+			PMD_LOG(ERR, "%s: cannot start the device: %s", port->name,
+				rte_strerror(-ret));
 		return ret;
 	}
 	port->started = true;
+	port->halted = false;
 	port->nb_gaps++;
 	port->gap_last_us =
 		(rte_get_timer_cycles() - port->stopped_at) * US_PER_S / rte_get_timer_hz();

@@ -67,6 +67,8 @@ struct pmd_port {
 	bool started;
 	bool stuck; /* a stop failed: the port is left as it is */
 	bool removed; /* the device was given back; what is here can only be freed */
+	bool halted; /* stopped, on host buffers, and does not start now */
+	uint64_t retry_at; /* timer cycles: when to try again */
 	struct pmd_events events;
 	unsigned int pf_ifindex; /* of the PF's netdev; 0: none that is known */
 	char pf_ifname[16];
@@ -127,10 +129,16 @@ int pmd_port_restart(struct pmd_port *port);
  */
 void pmd_port_remove(struct pmd_port *port);
 
-/* Whether there is a device that can be used. */
+/*
+ * The device is stopped, no ring is behind its queues, and it does not start (the PF may be down):
+ * nothing is lost, and pmd_port_resume() can be tried again.
+ */
+void pmd_port_halt(struct pmd_port *port);
+
+/* Whether there is a device that can be used now. */
 static inline bool pmd_port_usable(const struct pmd_port *port)
 {
-	return !port->stuck && !port->removed;
+	return !port->stuck && !port->removed && !port->halted;
 }
 
 /* Nothing more can be done about it: logged, and never touched again. */

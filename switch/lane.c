@@ -145,6 +145,16 @@ static void put_to_work(struct sw_lane *lane)
 		lane->tx_mapped ? "" : lane->why_tx_copied);
 }
 
+/* The device does not start: its queues have host buffers, and the ring waits for better times. */
+static void retreat(struct sw_lane *lane)
+{
+	lane->want_rx = false;
+	lane->want_tx = false;
+	RTE_VERIFY(pmd_rxpool_detach(lane->pool) == 0 && pmd_txpool_detach(lane->txpool) == 0);
+	give_up_pair(lane);
+	pause_lane(lane);
+}
+
 /* Lanes that drained are polled no more; nor is any other of the port, if its device has to stop. */
 static int leave_plans(
 	struct switch_ctx *sw, struct sw_lane *const *lanes, unsigned int nb, bool disturbs)
@@ -184,12 +194,14 @@ int sw_lanes_start(
 		return 0;
 	ret = map ? sw_swap(sw, ready, (unsigned int)nb_ready) : 0;
 	for (int i = 0; i < nb_ready; i++) {
-		if (ret < 0)
+		if (ret == -EAGAIN)
+			retreat(ready[i]);
+		else if (ret < 0)
 			park(sw, ready[i], "its queue can be neither mapped nor restored");
 		else
 			put_to_work(ready[i]);
 	}
-	if (ret < 0)
+	if (ret < 0 && ret != -EAGAIN)
 		return -EIO;
 	if (disturbs)
 		suspend_siblings(sw, lanes[0]->port, false);
@@ -278,6 +290,8 @@ int sw_lanes_stop(struct switch_ctx *sw, struct sw_lane *const *lanes, unsigned 
 			drop_waiting(stopping[i]);
 		stage = "the NIC does not let go of the ring";
 		ret = sw_swap(sw, stopping, n);
+		if (ret == -EAGAIN) /* the device does not start, but nothing of the ring is out */
+			ret = 0;
 	}
 	for (unsigned int i = 0; i < n; i++) {
 		if (ret < 0)

@@ -234,7 +234,12 @@ static int start_queues(struct switch_ctx *sw, struct pmd_port *port)
 			(!port->started || port->queues[lane->queue].rx_stopped))
 			ret = fall_back(lane, VH_FIT_EMPTY);
 	}
-	return ret == 0 ? pmd_port_resume(port) : ret;
+	if (ret == 0)
+		ret = pmd_port_resume(port);
+	/* Every queue has its host buffers: nobody's ring depends on the device any more. */
+	if (ret < 0 && !port->stuck && !port->started)
+		pmd_port_halt(port);
+	return ret;
 }
 
 int sw_swap(struct switch_ctx *sw, struct sw_lane *const *lanes, unsigned int nb)
@@ -248,6 +253,8 @@ int sw_swap(struct switch_ctx *sw, struct sw_lane *const *lanes, unsigned int nb
 		ret = start_queues(sw, port);
 	if (ret == 0)
 		return 0;
+	if (port->halted)
+		return -EAGAIN;
 	if (!port->stuck)
 		pmd_port_give_up(port, "its queues cannot be restored");
 	return -EIO;

@@ -6,9 +6,13 @@
 #include <errno.h>
 #include <string.h>
 
+#include <rte_cycles.h>
+
 #include "pmd/pf_watch.h"
 #include "switch/plan.h"
 #include "switch/switch.h"
+
+#define RETRY_SEC 2
 
 static void wake(void *arg)
 {
@@ -61,14 +65,28 @@ static void restart(struct switch_ctx *sw, struct pmd_port *port, const char *wh
 {
 	int ret = quiesce(sw, port);
 
-	if (ret == 0)
-		ret = pmd_port_restart(port);
-	if (ret < 0 && !port->stuck)
-		pmd_port_give_up(port, "it cannot be started again");
-	if (port->stuck)
+	if (ret < 0)
+		pmd_port_give_up(port, "a worker does not let go of its queues");
+	else if (pmd_port_restart(port) < 0)
+		pmd_port_halt(port);
+	if (pmd_port_usable(port))
+		SW_LOG(NOTICE, "%s: %s: started anew, %" PRIu64 " us without packets", port->name,
+			why, port->gap_last_us);
+	if (!port->stuck)
+		go_on(sw, port);
+}
+
+static void try_again(struct switch_ctx *sw, struct pmd_port *port)
+{
+	uint64_t now = rte_get_timer_cycles();
+
+	if (now < port->retry_at)
 		return;
-	SW_LOG(NOTICE, "%s: %s: started anew, %" PRIu64 " us without packets", port->name, why,
-		port->gap_last_us);
+	/* A start may take a second, and nobody else is served meanwhile. */
+	port->retry_at = now + RETRY_SEC * rte_get_timer_hz();
+	if (pmd_port_resume(port) < 0)
+		return;
+	SW_LOG(NOTICE, "%s: the device starts again", port->name);
 	go_on(sw, port);
 }
 
@@ -95,12 +113,14 @@ static void vanished(struct switch_ctx *sw, struct pmd_port *port)
 
 void sw_port_care(struct switch_ctx *sw, struct pmd_port *port)
 {
-	if (port == NULL || !pmd_port_usable(port))
+	if (port == NULL || port->stuck || port->removed)
 		return;
 	if (pmd_events_take_remove(port))
 		remove_device(sw, port);
 	else if (!pmd_device_present(port))
 		vanished(sw, port);
+	else if (port->halted)
+		try_again(sw, port);
 	else if (pmd_events_take_reset(port))
 		restart(sw, port, "reset by its PF");
 	else
@@ -123,7 +143,7 @@ static void on_pf(void *arg, unsigned int ifindex, bool up)
 		 * A PF that was down has forgotten the VF's queues, and tells it by an interrupt at
 		 * best.
 		 */
-		if (up && pmd_port_usable(port) && pmd_device_present(port))
+		if (up && !port->stuck && !port->removed && pmd_device_present(port))
 			restart(sw, port, "its PF came up");
 	}
 }

@@ -227,6 +227,7 @@ static void make_port(const struct switch_ctx *sw, unsigned int n, struct sw_doc
 	add_number(doc, "stops_single_queues", port->stops_queues);
 	add_number(doc, "stuck", port->stuck);
 	add_number(doc, "removed", port->removed);
+	add_number(doc, "halted", port->halted);
 	add_string(doc, "pf", port->pf_ifname);
 	add_number(doc, "pf_up", port->pf_ifindex != 0 && !port->pf_down);
 	add_number(doc, "device_restarts", port->nb_gaps);

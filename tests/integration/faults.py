@@ -117,6 +117,25 @@ def start_and_stop(t, name, value, what, arguments=''):
             verdict(t, d, c, f'{name}: {what}', c.run(500))
 
 
+def halted(t):
+    """The device does not start for a while, when a ring comes and when one goes: it is tried again, and all works then."""
+    with Daemon(config(',stop_queues=0')) as d:
+        for moment in ('comes', 'goes'):
+            with Frontend(d.dir + '/c00.sock') as fe:
+                c = Container(fe)
+                if moment == 'comes':
+                    fault(d, 'dev_start_fails', 5)
+                    wait_for(lambda: d.telemetry('/vfring/ports,sim0')['halted'], 10, lambda: f'the halt: {d.tail()}')
+                up(d, c)
+                ran = c.run(500)
+                if moment == 'goes':
+                    fault(d, 'dev_start_fails', 5)
+            if moment == 'goes':
+                wait_for(lambda: d.telemetry('/vfring/ports,sim0')['halted'], 10, lambda: f'the halt: {d.tail()}')
+            wait_for(lambda: not d.telemetry('/vfring/ports,sim0')['halted'], 20, lambda: f'the end of the halt: {d.tail()}')
+            verdict(t, d, c, f'a device that does not start for a while when a ring {moment}', ran)
+
+
 def beyond_repair(t, name, arguments=''):
     """The NIC does not give back what it was lent: the port is parked with the memory kept, the other port works."""
     with Daemon(config(arguments, ports=2)) as d, Frontend(d.dir + '/c10.sock') as other:
@@ -151,7 +170,7 @@ def neighbours(t):
                 third.until(lambda: first.run(1) and is_mode(d, 'mapped', q=2), lambda: f'the third: {queue(d, q=2)}\n{d.tail()}')
                 if not third.run(100):
                     bad.append('the third one got nothing')
-            wait_for(lambda: first.run(1) and queue(d, q=2)['state'] == 'drain', 10, 'the third to be gone')
+            wait_for(lambda: first.run(1) and queue(d, q=2)['state'] == 'drain', 20, 'the third to be gone')
             up(d, first, q=0)
             if not first.run(200) or first.bad or third.bad:
                 bad.append(f'{first.bad[:3]} {third.bad[:3]}')
@@ -178,8 +197,10 @@ def main(t):
     t.run(start_and_stop, t, 'rx_by_position', 1, 'buffers freed from the middle at stop')
     t.run(start_and_stop, t, 'rx_start_fails', 1, 'a queue that does not start at first')
     t.run(start_and_stop, t, 'dev_start_fails', 1, 'a device that does not start at first', ',stop_queues=0')
-    t.run(beyond_repair, t, 'rx_stop_fails')
-    t.run(beyond_repair, t, 'keep_on_stop')
+    t.run(halted, t)
+    # Slowly, so that the NIC still has buffers when the container has gone.
+    t.run(beyond_repair, t, 'rx_stop_fails', ',rate=500')
+    t.run(beyond_repair, t, 'keep_on_stop', ',rate=500')
     t.run(neighbours, t)
 
 
