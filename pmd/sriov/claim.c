@@ -150,7 +150,7 @@ static void drop_few(struct pmd_sriov *s, const struct pmd_openers *openers)
 				pmd_state_vf_read(vf.pci, &st) == 0 && !st.locked)
 				pmd_undo_vf(&st, -1);
 		pmd_pf_disable(pf.pci);
-		if (pmd_pf_get(pf.pci, &pf, why) == 0)
+		if (pmd_pf_get(s->claims[i].pf.pci, &pf, why) == 0)
 			set_pf(s, &pf);
 		for (unsigned int p = 0; p < s->nb; p++) /* chosen for being left there */
 			if (s->claims[p].conf.index == PMD_VF_AUTO &&

@@ -73,7 +73,7 @@ struct pmd_vf_claim *pmd_pick_claim_of(struct pmd_sriov *s, const struct pmd_vf_
  */
 int pmd_pf_enable(struct pmd_pf *pf, unsigned int nb, char why[PMD_LONG_WHY_LEN]);
 void pmd_pf_disable(const char *pci);
-void pmd_pf_adopt(struct pmd_pf *pf); /* enabled by a vfringd that died, maybe while at it */
+void pmd_pf_adopt(struct pmd_pf *pf); /* autoprobe as noted, if we died while it was off */
 bool pmd_pf_unused(const struct pmd_pf *pf, const struct pmd_openers *openers);
 
 /*

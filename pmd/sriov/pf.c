@@ -143,8 +143,10 @@ void pmd_pf_disable(const char *pci)
 
 	if (pmd_state_pf_read(pci, &st) < 0)
 		return;
-	if (pmd_pf_get(pci, &pf, why) < 0 || pf.nb_vfs == 0) {
-		pmd_state_pf_remove(pci); /* somebody has done it for us */
+	if (pmd_pf_get(pci, &pf, why) == 0)
+		pmd_pf_adopt(&pf);
+	if (pf.nb_vfs == 0) { /* somebody has done it for us */
+		pmd_state_pf_remove(pci);
 		return;
 	}
 	if (st.damaged || st.enabled != pf.nb_vfs) {

@@ -35,8 +35,11 @@ static bool find_pf(struct pmd_vf_state *st)
 	return false;
 }
 
-/* The driver that it had. Unknown (a damaged file): the one that the kernel has for it. */
-static int bind_as_before(const struct pmd_vf_state *st)
+/*
+ * The driver that it had. Unknown (a damaged file): the one that the kernel has for it. If that
+ * fails, it is told, and not tried again: trying has been all that can be done.
+ */
+static void bind_as_before(const struct pmd_vf_state *st)
 {
 	char why[PMD_LONG_WHY_LEN], now[PMD_DRIVER_LEN];
 	unsigned long autoprobe = 1;
@@ -47,17 +50,15 @@ static int bind_as_before(const struct pmd_vf_state *st)
 		PMD_LOG(WARNING, "VF %s: cannot set its driver_override back: %s", st->pci,
 			strerror(-ret));
 	if (st->has_driver && st->driver[0] == '\0')
-		return 0;
+		return;
 	pmd_sysfs_number(&autoprobe, DEV("sriov_drivers_autoprobe"), st->pf);
 	if (!st->has_driver && autoprobe == 0)
-		return 0;
-	ret = pmd_bind_kernel(st->pci, st->pf, st->has_driver ? st->driver : NULL, why);
-	if (ret == 0)
-		return 0;
+		return;
+	if (pmd_bind_kernel(st->pci, st->pf, st->has_driver ? st->driver : NULL, why) == 0)
+		return;
 	pmd_pci_driver(st->pci, now);
 	PMD_LOG(WARNING, "VF %s: its driver was %s, now it has %s: %s", st->pci,
 		st->has_driver ? st->driver : "not noted", now[0] != '\0' ? now : "none", why);
-	return ret;
 }
 
 /* udev names the new netdev by itself: it gets a second for that before we do it. */
@@ -118,7 +119,8 @@ static int restore(struct pmd_vf_state *st)
 		return ret;
 	}
 	pmd_attr_restore(st, &pf);
-	return bind_as_before(st);
+	bind_as_before(st);
+	return 0;
 }
 
 int pmd_undo_vf(struct pmd_vf_state *st, int fd)
