@@ -11,7 +11,9 @@
 #include <rte_lcore.h>
 #include <rte_malloc.h>
 
+#include "config/net.h"
 #include "pmd/pf_watch.h"
+#include "pmd/sriov/ask.h"
 #include "switch/plan.h"
 #include "switch/switch.h"
 
@@ -90,6 +92,19 @@ static int add_lanes(struct switch_ctx *sw, struct pmd_port *port)
 	return 0;
 }
 
+/* The VLAN that a VF's PF gives it, also if somebody else has prepared the VF. */
+static uint16_t vlan_of(const struct cfg_port *port)
+{
+	struct pmd_vf_attr attr;
+	char pci[CFG_PCI_LEN];
+
+	if (port->vf.pf[0] != '\0')
+		return port->vlan;
+	if (!cfg_pci_normal(port->device, pci) || pmd_vf_ask(pci, &attr) < 0)
+		return 0;
+	return attr.known & (1u << PMD_VF_VLAN) ? attr.vlan : 0;
+}
+
 unsigned int sw_setup_ports(struct switch_ctx *sw)
 {
 	unsigned int failures = 0;
@@ -105,7 +120,7 @@ unsigned int sw_setup_ports(struct switch_ctx *sw)
 			.rx_desc = p->rx_desc,
 			.rx_buffer = p->rx_buffer,
 			.tx_desc = p->tx_desc,
-			.vlan = p->vlan,
+			.vlan = vlan_of(p),
 			.mac = p->mac.given ? p->mac.bytes : NULL,
 		};
 		struct pmd_port *port;
