@@ -260,6 +260,10 @@ static void test_samples(void)
 	CU_ASSERT_EQUAL(cfg->nb_containers, 2);
 	cfg_free(cfg);
 
+	cfg = sample("config/sriov.ini");
+	CU_ASSERT_EQUAL(cfg->ports[2].vf.index, -1);
+	CU_ASSERT_EQUAL(cfg->containers[2].kind, CFG_CONTAINER_NETNS);
+	cfg_free(cfg);
 	cfg = sample("config/quickstart.ini");
 	CU_ASSERT_EQUAL(cfg->sw.hugepages, CFG_HUGEPAGES_OFF);
 	CU_ASSERT_EQUAL(cfg->sw.memory, 128);
