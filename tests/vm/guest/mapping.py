@@ -8,7 +8,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'lib'))
 from guest import Pf, Wire, main, write
-from bench import Bench, check_counters, compare, container, mapped, settle, tagged, testpmd, wait_mapped
+from bench import Bench, check_counters, compare, container, mapped, queue, settle, tagged, testpmd, wait_mapped
 import wire
 from rig import Hugepages, wait_for
 
@@ -130,6 +130,7 @@ def container_killed(t, bench):
     name = 'container killed'
     with bench.daemon(2) as d, testpmd(d, 1) as neighbour, bench.blast(0) as traffic, bench.blast(1) as others:
         wait_mapped(d, 1)
+        starts = queue(d, 1)['starts']
         for n in range(3):
             with testpmd(d, 0) as pmd:
                 wait_mapped(d, 0)
@@ -140,9 +141,10 @@ def container_killed(t, bench):
                 traffic.__exit__()
                 others.__exit__()
                 check_traffic(t, name, bench, 0, traffic)
+                # It may lose frames while its container gets no CPU time, but not for its neighbour's sake.
                 r = others.result
-                t.ok(r['lost'] == r['corrupted'] == r['duplicated'] == r['reordered'] == 0,
-                     f'{name}: its neighbour on another VF lost nothing', f'{r}\n{neighbour.stats()}\n{container(d, 1)}')
+                t.ok(r['corrupted'] == r['duplicated'] == r['reordered'] == 0 and queue(d, 1)['starts'] == starts,
+                     f'{name}: its neighbour on another VF was never stopped', f'{r}\n{neighbour.stats()}\n{queue(d, 1)}')
         c = container(d, 0)
         t.ok(c['connections'] == 3 and c['resets'] == 0, f'{name}: three connections, none reset', f'{c}\n{d.tail()}')
 
@@ -155,13 +157,13 @@ def memory_grows(t, bench):
         write('/sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages', 0)
     with Hugepages(120), bench.daemon(1) as d, testpmd(d, 0, huge=True, memory=None) as pmd:
         wait_mapped(d, 0)
-        starts = d.telemetry('/vfring/queues,wire0:0')['starts']
+        starts = queue(d, 0)['starts']
         with bench.blast(0) as traffic:
             for what in (lambda: '', lambda: pmd.command('port attach net_null0,size=8388608,no-rx=1') + pmd.command('port start 1')):
                 what()
                 sent = pmd.telemetry('/ethdev/stats,0')['opackets']
                 wait_for(lambda: pmd.telemetry('/ethdev/stats,0')['opackets'] > sent + 100, 30, 'traffic')
-        t.ok(d.telemetry('/vfring/queues,wire0:0')['starts'] > starts and mapped(d, 0),
+        t.ok(queue(d, 0)['starts'] > starts and mapped(d, 0),
              f'{name}: the ring was taken back and mapped again', f'{container(d, 0)}\n{d.tail()}')
         check_traffic(t, name, bench, 0, traffic)
 

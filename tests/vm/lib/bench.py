@@ -67,6 +67,10 @@ def container(d, n):
     return d.telemetry(f'/vfring/containers,web{n}')
 
 
+def queue(d, n):
+    return d.telemetry(f'/vfring/queues,wire{n}:0')
+
+
 def mapped(d, n):
     c = container(d, n)  # None: EAL answers already, the switch does not yet
     return c is not None and (c['ring_pairs_working'], c['rx_mode'], c['tx_mode']) == (1, 'mapped', 'mapped')
@@ -89,7 +93,7 @@ def check_counters(t, d, name, count):
 class Blast:
     """Frames to a container that returns them (testpmd, macswap), at a steady rate in the background until the block ends."""
 
-    RATE = 400  # the machine is emulated
+    RATE = 200  # the machine is emulated
 
     def __init__(self, net, mac, vlan=None):
         self.net, self.mac, self.vlan = net, bytes.fromhex(mac.replace(':', '')), vlan
@@ -133,7 +137,7 @@ class Box:
 
     @property
     def queue(self):
-        return self.d.telemetry(f'/vfring/queues,wire{self.n}:0')
+        return queue(self.d, self.n)
 
     @property
     def mapped(self):
