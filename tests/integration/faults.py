@@ -49,7 +49,7 @@ class Container:
 
     def until(self, cond, what):
         """Take packets until the condition holds."""
-        wait_for(lambda: (self.run(1, 0.05), cond())[1], 10, what, step=0)
+        wait_for(lambda: (self.run(1, 0.05), cond())[1], 20, what, step=0)
 
 
 def config(arguments='', ports=1, **keys):
@@ -125,7 +125,8 @@ def halted(t):
                 c = Container(fe)
                 if moment == 'comes':
                     fault(d, 'dev_start_fails', 5)
-                    wait_for(lambda: d.telemetry('/vfring/ports,sim0')['halted'], 10, lambda: f'the halt: {d.tail()}')
+                    c.until(lambda: d.telemetry('/vfring/ports,sim0')['halted'], lambda: f'the halt: {d.tail()}')
+                c.until(lambda: not d.telemetry('/vfring/ports,sim0')['halted'], lambda: f'the end of the halt: {d.tail()}')
                 up(d, c)
                 ran = c.run(500)
                 if moment == 'goes':
@@ -175,6 +176,9 @@ def neighbours(t):
             if not first.run(200) or first.bad or third.bad:
                 bad.append(f'{first.bad[:3]} {third.bad[:3]}')
         t.ok(not bad, 'stop_queues=0: neighbours that come and go cost the first one nothing but a moment', f'{bad}\n{d.tail()}')
+        p = d.telemetry('/vfring/ports,sim0')
+        t.ok(p['device_restarts'] >= 6 and 0 < p['device_gap_us'] <= p['device_gap_max_us'] < 1000000,
+             'stop_queues=0: the gaps are counted and measured', str(p))
         t.ok(queue(d, q=1)['state'] == 'copied' and queue(d, q=1)['why_copied'] == 'no buffers offered yet',
              'stop_queues=0: one without buffers runs copied, and keeps nobody from starting', str(queue(d, q=1)))
         t.ok(second.run(300) and not second.bad, 'stop_queues=0: once it reads again, it gets packets', f'{second.bad[:3]}')
