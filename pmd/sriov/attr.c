@@ -5,7 +5,12 @@
 
 #include "pmd/sriov/claim_priv.h"
 
-#define BIT(key) (1u << (key))
+/* addr_assign_type: NET_ADDR_RANDOM, NET_ADDR_SET of a header that does not go with the others */
+#define ADDR_RANDOM 1
+#define ADDR_SET    3
+
+#define BIT(key)  (1u << (key))
+#define DEV(file) "%s/bus/pci/devices/%s/" file, pmd_sriov_env.sys
 
 /* Of each key: its name in the configuration, and what a driver that cannot set it allows. */
 static const struct {
@@ -124,6 +129,21 @@ static void format(char buf[64], enum pmd_vf_key key, const struct pmd_vf_attr *
 	}
 }
 
+/*
+ * A PF reports a VF's MAC address alike whether it was set there or chosen by the VF's own driver.
+ * To go back to the latter is to set none: else the driver could never choose again.
+ */
+static bool is_vfs_choice(const struct pmd_vf_claim *c)
+{
+	char netdev[IF_NAMESIZE];
+	unsigned long type;
+
+	pmd_pci_netdev(c->pci, netdev);
+	return netdev[0] != '\0' &&
+		pmd_sysfs_number(&type, DEV("net/%s/addr_assign_type"), c->pci, netdev) == 0 &&
+		(type == ADDR_RANDOM || type == ADDR_SET);
+}
+
 unsigned int pmd_attr_plan(struct pmd_vf_claim *c, struct pmd_vf_attr *now)
 {
 	char why[PMD_SRIOV_WHY_LEN] = "";
@@ -139,14 +159,52 @@ unsigned int pmd_attr_plan(struct pmd_vf_claim *c, struct pmd_vf_attr *now)
 			copy((enum pmd_vf_key)key, &c->conf.attr, &c->st.attr);
 	keys = pmd_attr_diff(&c->conf.attr, now);
 	for (int key = 0; key < PMD_VF_NB_KEYS; key++)
-		if ((keys & now->known & ~c->st.attr.known & BIT(key)) != 0)
+		if ((keys & now->known & ~c->st.attr.known & BIT(key)) != 0) {
 			copy((enum pmd_vf_key)key, &c->st.attr, now);
+			if (key == PMD_VF_MAC && is_vfs_choice(c))
+				memset(c->st.attr.mac, 0, sizeof(c->st.attr.mac));
+		}
 	return keys;
+}
+
+/*
+ * Drivers compare a rate with the speed of the PF's link (igb), and the link is down for seconds
+ * after VFs have been enabled. Whether it is worth trying again; allowed: what to say if not.
+ */
+static bool wait_for_link(const struct pmd_vf_claim *c, uint64_t end, char allowed[64])
+{
+	unsigned long carrier = 0, speed = 0;
+
+	pmd_sysfs_number(&carrier, DEV("net/%s/carrier"), c->pf.pci, c->pf.netdev);
+	if (carrier != 0)
+		pmd_sysfs_number(&speed, DEV("net/%s/speed"), c->pf.pci, c->pf.netdev);
+	if (speed != 0 && c->conf.attr.max_tx_rate > speed) {
+		snprintf(allowed, 64, "0 to %lu, the speed of the PF's link", speed);
+		return false;
+	}
+	if (!c->pf.up || pmd_sriov_now_ms() > end)
+		return false;
+	pmd_sriov_pause();
+	return true;
+}
+
+static int set_in_time(
+	const struct pmd_vf_claim *c, enum pmd_vf_key key, char *why, char allowed[64])
+{
+	uint64_t end = pmd_sriov_now_ms() + pmd_sriov_env.wait_ms;
+	int ret;
+
+	allowed[0] = '\0';
+	do
+		ret = pmd_sriov_env.vf_set(
+			c->pf.ifindex, (unsigned int)c->index, key, &c->conf.attr, why);
+	while (ret == -EINVAL && key == PMD_VF_RATE && wait_for_link(c, end, allowed));
+	return ret;
 }
 
 static bool set(const struct pmd_vf_claim *c, enum pmd_vf_key key, bool reported)
 {
-	char why[PMD_SRIOV_WHY_LEN] = "", value[64];
+	char why[PMD_SRIOV_WHY_LEN] = "", value[64], allowed[64];
 	int ret;
 
 	format(value, key, &c->conf.attr);
@@ -160,7 +218,7 @@ static bool set(const struct pmd_vf_claim *c, enum pmd_vf_key key, bool reported
 			c->pf.driver[0] != '\0' ? c->pf.driver : "none", words[key].unsupported);
 		return false;
 	}
-	ret = pmd_sriov_env.vf_set(c->pf.ifindex, (unsigned int)c->index, key, &c->conf.attr, why);
+	ret = set_in_time(c, key, why, allowed);
 	if (ret == 0)
 		return true;
 	if (ret == -EOPNOTSUPP && !reported && is_default(key, &c->conf.attr))
@@ -168,7 +226,9 @@ static bool set(const struct pmd_vf_claim *c, enum pmd_vf_key key, bool reported
 	PMD_LOG(ERR,
 		"[port %s] %s: found %s; the PF's driver %s refuses it for %s (%s); allowed: %s",
 		c->conf.port, words[key].name, value, c->pf.driver, c->name, why,
-		ret == -EOPNOTSUPP ? words[key].unsupported : words[key].refused);
+		ret == -EOPNOTSUPP           ? words[key].unsupported
+			: allowed[0] != '\0' ? allowed
+					     : words[key].refused);
 	return false;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Between claim.c (all ports), claim_vf.c (one), pick.c (which VF for whom), pf.c (how many VFs), attr.c (what the PF
- * sets), bind.c (drivers), undo.c (as it was) and netdev.c (the VF's netdev in its namespace).
+ * Between claim.c (all ports), claim_vf.c (one), pick.c (which VF for whom), pf.c (how many VFs),
+ * attr.c (what the PF sets), bind.c (drivers), undo.c (as it was) and netdev.c (the VF's netdev in
+ * its namespace).
  *
  * Everything here but netdev.c runs with the state folder's lock held.
  */
@@ -48,8 +49,8 @@ struct pmd_sriov {
 	PMD_LOG(ERR, "[port %s] " key ": " fmt, (c)->conf.port, ##__VA_ARGS__)
 
 /*
- * claim_vf.c: the VF that has been picked for c. `ours`: those that will be on vfio-pci, too. Number
- * of errors.
+ * claim_vf.c: the VF that has been picked for c. `ours`: those that will be on vfio-pci, too.
+ * Number of errors.
  */
 unsigned int pmd_claim_vf(
 	struct pmd_sriov *s, struct pmd_vf_claim *c, const char *const *ours, unsigned int nb_ours);
@@ -77,8 +78,8 @@ void pmd_pf_adopt(struct pmd_pf *pf); /* autoprobe as noted, if we died while it
 bool pmd_pf_unused(const struct pmd_pf *pf, const struct pmd_openers *openers);
 
 /*
- * attr.c: what of c->conf.attr is not so yet (keys); and makes it so, one key after the other. Every
- * error is logged. Returns their number.
+ * attr.c: what of c->conf.attr is not so yet (keys); and makes it so, one key after the other.
+ * Every error is logged. Returns their number.
  */
 unsigned int pmd_attr_plan(struct pmd_vf_claim *c, struct pmd_vf_attr *now);
 unsigned int pmd_attr_apply(const struct pmd_vf_claim *c, unsigned int keys, unsigned int reported);
@@ -88,8 +89,8 @@ unsigned int pmd_attr_diff(const struct pmd_vf_attr *a, const struct pmd_vf_attr
 
 /*
  * bind.c: the driver of a device. Nothing is done to a device that is as it should be. The caller
- * has seen that nobody has it open: the kernel would wait for him, without limit. On failure -errno,
- * and words in `why`.
+ * has seen that nobody has it open: the kernel would wait for him, without limit. On failure
+ * -errno, and words in `why`.
  */
 int pmd_bind_none(const char *pci, char why[PMD_LONG_WHY_LEN]);
 int pmd_bind_vfio(const char *pci, char why[PMD_LONG_WHY_LEN]);

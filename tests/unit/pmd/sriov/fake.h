@@ -349,7 +349,7 @@ static inline void setup(void)
 		.proc = fake.proc,
 		.dev = fake.dev,
 		.state = fake.state,
-		.wait_ms = 50,
+		.wait_ms = 20,
 		.write = fake_write,
 		.modprobe = fake_modprobe,
 		.vf_get = fake_vf_get,
