@@ -300,7 +300,8 @@ static void test_attributes(void)
 	conf[0].attr.max_tx_rate = 5000;
 	refused(conf, 1, 1,
 		"found 5000, 50; the PF's driver igb refuses it for VF 0 of pf0 "
-		"(0000:01:10.0) (Invalid argument); allowed: 0 to what the PF's link does");
+		"(0000:01:10.0) (Invalid argument); allowed: 0 to 1000, the speed of the PF's "
+		"link");
 	/* what had been set by then is as before */
 	enabled(1);
 	refused(conf, 1, 1, "found 5000, 50;");
@@ -308,6 +309,41 @@ static void test_attributes(void)
 	CU_ASSERT_TRUE(fake.attr[0].spoof_check);
 	CU_ASSERT_FALSE(fake.attr[0].trust);
 	CU_ASSERT_TRUE(is_bound(0, "igbvf"));
+}
+
+/* Enabling VFs takes the PF's link down for a while, and igb takes no rate then. */
+static void test_link(void)
+{
+	struct pmd_vf_conf conf[] = { DPDK("p0", 0) };
+
+	conf[0].attr.max_tx_rate = 300;
+	fake.no_link = 3;
+	CU_ASSERT_EQUAL_FATAL(claim(conf, 1), 0);
+	CU_ASSERT_EQUAL(fake.attr[0].max_tx_rate, 300);
+	pmd_sriov_release(s);
+	fake.no_link = 1000000;
+	refused(conf, 1, 1,
+		"found 300, 0; the PF's driver igb refuses it for VF 0 of pf0 "
+		"(0000:01:10.0) (Invalid argument); allowed: 0 to what the PF's link does");
+}
+
+/* An address that the VF's driver has made up is not one that the PF has set. */
+static void test_own_mac(void)
+{
+	struct pmd_vf_conf conf[] = { DPDK("p0", 0) };
+
+	enabled(1);
+	conf[0].attr.known = ALL;
+	conf[0].attr.mac[5] = 9;
+	fake.attr[0].mac[5] = 1;
+	CU_ASSERT_EQUAL_FATAL(claim(conf, 1), 0);
+	pmd_sriov_release(s);
+	CU_ASSERT_EQUAL(fake.attr[0].mac[5], 1);
+	put("1\n", "sys/bus/pci/devices/%s/net/vfnet0/addr_assign_type", vf_pci(0));
+	CU_ASSERT_EQUAL_FATAL(claim(conf, 1), 0);
+	CU_ASSERT_EQUAL(fake.attr[0].mac[5], 9);
+	pmd_sriov_release(s);
+	CU_ASSERT_EQUAL(fake.attr[0].mac[5], 0);
 }
 
 static void test_no_netdev(void)
@@ -464,6 +500,8 @@ static const struct unit_test tests[] = {
 	{ "VFs in use: each user is named", test_in_use },
 	{ "two daemons on one PF", test_two_daemons },
 	{ "attributes that a driver refuses", test_attributes },
+	{ "a rate waits for the PF's link", test_link },
+	{ "a MAC address of the VF's own", test_own_mac },
 	{ "a PF without a netdev", test_no_netdev },
 	{ "IOMMU groups", test_iommu },
 	{ "no vfio-pci", test_no_vfio },

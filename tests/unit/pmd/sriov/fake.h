@@ -44,6 +44,7 @@ static struct {
 	bool vfio; /* vfio-pci is there, or can be loaded */
 	bool igbvf;
 	unsigned int not_supported; /* attributes */
+	unsigned int no_link; /* so many times the PF's link is down when a rate is set */
 	struct pmd_vf_attr *attr; /* shared with children, as the tree is */
 	unsigned int die_at; /* the step at which this process ends; 0: none */
 	bool die_after; /* the step is done */
@@ -136,6 +137,7 @@ static inline int bind_to(const char *pci, const char *driver)
 	if (strcmp(driver, "igbvf") == 0) {
 		sh("mkdir -p sys/bus/pci/devices/%s/net/vfnet%s", pci, pci + 11);
 		put("0x1002\n", "sys/bus/pci/devices/%s/net/vfnet%s/flags", pci, pci + 11);
+		put("0\n", "sys/bus/pci/devices/%s/net/vfnet%s/addr_assign_type", pci, pci + 11);
 	} else {
 		char group[16];
 
@@ -302,7 +304,12 @@ static inline int fake_vf_set(unsigned int pf, unsigned int vf, enum pmd_vf_key 
 		strcpy(why, "Operation not supported");
 		return -EOPNOTSUPP;
 	}
-	if (key == PMD_VF_RATE && attr->max_tx_rate > 1000) {
+	if (key == PMD_VF_RATE && fake.no_link > 0)
+		put(--fake.no_link == 0 ? "1\n" : "0\n",
+			"sys/bus/pci/devices/" PF "/net/pf0/carrier");
+	else if (key == PMD_VF_RATE && attr->max_tx_rate <= 1000)
+		fake.no_link = 0;
+	if (key == PMD_VF_RATE && (attr->max_tx_rate > 1000 || fake.no_link > 0)) {
 		strcpy(why, "Invalid argument");
 		return -EINVAL;
 	}
@@ -361,6 +368,8 @@ static inline void setup(void)
 	sh("ln -s ../../../" PF " sys/bus/pci/devices/" PF "/net/pf0/device");
 	put("7\n", "sys/bus/pci/devices/" PF "/net/pf0/ifindex");
 	put("0x1003\n", "sys/bus/pci/devices/" PF "/net/pf0/flags");
+	put("1\n", "sys/bus/pci/devices/" PF "/net/pf0/carrier");
+	put("1000\n", "sys/bus/pci/devices/" PF "/net/pf0/speed");
 	put("7\n", "sys/bus/pci/devices/" PF "/sriov_totalvfs");
 	put("0\n", "sys/bus/pci/devices/" PF "/sriov_numvfs");
 	put("1\n", "sys/bus/pci/devices/" PF "/sriov_drivers_autoprobe");
