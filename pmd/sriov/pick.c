@@ -176,6 +176,18 @@ static unsigned int check_number(const struct pmd_sriov *s, struct pmd_vf_claim 
 	return 0;
 }
 
+/* Where the PF has no IOMMU group, its VFs will have none: enabling them would be for nothing. */
+static unsigned int check_iommu(struct pmd_vf_claim *c)
+{
+	char why[PMD_LONG_WHY_LEN];
+
+	if (c->conf.kind != PMD_VF_DPDK || c->pf.nb_vfs > 0 ||
+		pmd_vf_iommu_check(c->pf.pci, NULL, 0, why, sizeof(why)) != -ENOTSUP)
+		return 0;
+	CLAIM_ERR(c, "device", "found %s: the PF %s %s", c->found, c->pf.pci, why);
+	return 1;
+}
+
 unsigned int pmd_pick_vfs(struct pmd_sriov *s, const struct pmd_openers *openers)
 {
 	unsigned int errors = 0;
@@ -188,6 +200,8 @@ unsigned int pmd_pick_vfs(struct pmd_sriov *s, const struct pmd_openers *openers
 		if (!c->wanted)
 			continue;
 		bad = check_number(s, c);
+		if (bad == 0)
+			bad = check_iommu(c);
 		if (bad == 0 && c->conf.index != PMD_VF_AUTO && c->pf.nb_vfs > 0)
 			bad = check_fixed(s, c, openers);
 		if (bad != 0)

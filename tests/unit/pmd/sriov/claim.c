@@ -369,6 +369,15 @@ static void test_iommu(void)
 	refused(conf, 1, 1,
 		"[port p0] device: found pf:pf0,vf=0: VF 0 of pf0 (0000:01:10.0) has no "
 		"IOMMU group: the machine has no IOMMU, or it is off; allowed are VFs behind one");
+	/* known before VFs are enabled */
+	set_numvfs(0);
+	sh("mv sys/bus/pci/devices/" PF "/iommu_group .");
+	refused(conf, 1, 1,
+		"found pf:pf0,vf=0: the PF 0000:01:00.0 has no IOMMU group: the machine");
+	CU_ASSERT_EQUAL(fake.nb_writes, 0);
+	sh("mv iommu_group sys/bus/pci/devices/" PF "/");
+	enabled(2);
+	sh("rm sys/bus/pci/devices/%s/iommu_group", vf_pci(0));
 	/* VF 1 shares its group with a bridge, VF 0, and a disk */
 	sh("ln -s x sys/kernel/iommu_groups/41/devices/%s", vf_pci(0));
 	sh("ln -s x sys/kernel/iommu_groups/41/devices/0000:00:01.0");

@@ -366,6 +366,8 @@ static inline void setup(void)
 	sh("ln -s ../../../drivers/igb sys/bus/pci/devices/" PF "/driver");
 	sh("ln -s ../../bus/pci/devices/" PF "/net/pf0 sys/class/net/pf0");
 	sh("ln -s ../../../" PF " sys/bus/pci/devices/" PF "/net/pf0/device");
+	sh("mkdir -p sys/kernel/iommu_groups/3/devices");
+	sh("ln -s ../../../../kernel/iommu_groups/3 sys/bus/pci/devices/" PF "/iommu_group");
 	put("7\n", "sys/bus/pci/devices/" PF "/net/pf0/ifindex");
 	put("0x1003\n", "sys/bus/pci/devices/" PF "/net/pf0/flags");
 	put("1\n", "sys/bus/pci/devices/" PF "/net/pf0/carrier");
