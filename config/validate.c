@@ -253,6 +253,23 @@ static void span(const struct cfg_container *c, unsigned int *first, unsigned in
 	*last = all ? CFG_MAX_QUEUES - 1 : c->first_queue + c->queues - 1u;
 }
 
+/* The kernel's driver has the VF: what is said of DPDK's queues would be ignored. */
+static void check_netns_port(const struct cfg_section *s, struct cfg_errors *errs)
+{
+	static const char *const keys[] = { "queues", "mtu", "rx_desc", "rx_buffer", "tx_desc" };
+	const struct cfg_section *port = s->port;
+	char shown[CFG_QUOTE_LEN], title[CFG_QUOTE_LEN];
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		const char *text = port->text[cfg_key_index(CFG_KIND_PORT, keys[i])];
+
+		if (text != NULL)
+			cfg_error(errs, line_of(port, keys[i]), port->title, keys[i],
+				"found %s; allowed only without [%s], whose kind is netns",
+				cfg_quote(shown, text), cfg_show(title, s->title));
+	}
+}
+
 static void check_range(const struct cfg_section *s, struct cfg_errors *errs)
 {
 	const struct cfg_container *c = s->obj;
@@ -271,6 +288,7 @@ static void check_range(const struct cfg_section *s, struct cfg_errors *errs)
 			cfg_error(errs, line_of(s, "port"), s->title, "port",
 				"found a queue of [%s]; allowed the whole VF, without :FIRST_QUEUE",
 				cfg_show(title, s->port->title));
+		check_netns_port(s, errs);
 		return;
 	}
 	if (!good(s->port, "queues") || last < port->queues)

@@ -93,6 +93,12 @@ static void test_netns(void)
 	bad(PORT "[container n]\nkind=netns\nifname=e\nnetns=/n\nport=p\n",
 		"7: [container n] port: found [port p], whose device is no VF of the daemon's; "
 		"allowed one with device = pf:PF,vf=N\n");
+	bad(VF_PORT "queues=2\nmtu=9000\n"
+		    "[container n]\nkind=netns\nifname=e\nnetns=/n\nport=v\n",
+		"3: [port v] queues: found \"2\"; "
+		"allowed only without [container n], whose kind is netns\n"
+		"4: [port v] mtu: found \"9000\"; "
+		"allowed only without [container n], whose kind is netns\n");
 	bad(VF_PORT "[container n]\nkind=netns\nifname=e\nnetns=/n\nport=v:1\n",
 		"7: [container n] port: found a queue of [port v]; "
 		"allowed the whole VF, without :FIRST_QUEUE\n");
