@@ -58,7 +58,7 @@ static size_t page_size(int fd)
 {
 	struct statfs fs;
 
-	if (fstatfs(fd, &fs) != 0 || fs.f_bsize <= 0 || !rte_is_power_of_2((uint32_t)fs.f_bsize))
+	if (fstatfs(fd, &fs) != 0 || fs.f_bsize <= 0 || (fs.f_bsize & (fs.f_bsize - 1)) != 0)
 		return 0;
 	return (size_t)fs.f_bsize;
 }
