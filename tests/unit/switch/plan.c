@@ -10,6 +10,7 @@
 
 static struct switch_ctx sw;
 static struct sw_worker workers[2];
+static struct pmd_port port;
 static struct sw_lane lanes[4];
 static struct sw_lane *lane_ptrs[4];
 
@@ -18,6 +19,7 @@ static void setup(void)
 	memset(&sw, 0, sizeof(sw));
 	memset(workers, 0, sizeof(workers));
 	memset(lanes, 0, sizeof(lanes));
+	memset(&port, 0, sizeof(port));
 	sw.workers = workers;
 	sw.nb_workers = 2;
 	sw.lanes = lane_ptrs;
@@ -25,6 +27,7 @@ static void setup(void)
 	for (unsigned int i = 0; i < 4; i++) {
 		lane_ptrs[i] = &lanes[i];
 		lanes[i].worker = i % 2;
+		lanes[i].port = &port;
 	}
 }
 
@@ -55,6 +58,24 @@ static void test_states(void)
 	CU_ASSERT_PTR_EQUAL(workers[1].plan->entries[0].lane, &lanes[1]);
 	CU_ASSERT_PTR_EQUAL(workers[1].plan->entries[0].rx, sw_lane_polls[VH_RING_SPLIT].rx_copied);
 	CU_ASSERT_PTR_EQUAL(workers[1].plan->entries[0].tx, sw_lane_polls[VH_RING_SPLIT].tx_copied);
+}
+
+/* A port whose device is stuck, has gone or does not start: nobody calls its driver. */
+static void test_unusable(void)
+{
+	bool *const flags[] = { &port.stuck, &port.removed, &port.halted };
+
+	for (unsigned int i = 0; i < 4; i++)
+		lanes[i].state = i < 2 ? SW_LANE_DRAIN : SW_LANE_MAPPED;
+	for (unsigned int f = 0; f < RTE_DIM(flags); f++) {
+		*flags[f] = true;
+		CU_ASSERT_EQUAL(sw_plans_publish(&sw, true), 0);
+		CU_ASSERT_EQUAL(workers[0].plan->nb_entries, 0);
+		CU_ASSERT_EQUAL(workers[1].plan->nb_entries, 0);
+		*flags[f] = false;
+	}
+	CU_ASSERT_EQUAL(sw_plans_publish(&sw, true), 0);
+	CU_ASSERT_EQUAL(workers[0].plan->nb_entries, 2);
 }
 
 static void test_left_out(void)
@@ -106,6 +127,7 @@ static void test_grace(void)
 
 static const struct unit_test tests[] = {
 	{ "each worker polls its lanes, each by its state", test_states },
+	{ "ports whose device cannot be used", test_unusable },
 	{ "paused, parked and suspended lanes are in no plan", test_left_out },
 	{ "a worker that does not let go is waited for with a limit", test_grace },
 };

@@ -21,6 +21,7 @@
 
 static struct switch_ctx sw;
 static struct sw_worker worker;
+static struct pmd_port port;
 static struct sw_lane lane;
 static struct sw_lane *lane_ptr = &lane;
 static pthread_t thread;
@@ -70,6 +71,7 @@ static void setup(void)
 	sw.lanes = &lane_ptr;
 	sw.nb_lanes = 1;
 	lane.state = SW_LANE_PAUSED;
+	lane.port = &port;
 }
 
 static void start(unsigned int sleep_max_us, unsigned int after_us)
