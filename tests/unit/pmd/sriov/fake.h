@@ -9,6 +9,7 @@
 #define TESTS_UNIT_PMD_SRIOV_FAKE_H
 
 #include <errno.h>
+#include <ftw.h>
 #include <linux/if_ether.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -82,6 +83,60 @@ static inline int sh(const char *fmt, ...)
 	return system(cmd);
 }
 
+/* Without a shell, where it is done a thousand times. */
+static inline void folder(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static inline void folder(const char *fmt, ...)
+{
+	char path[256];
+	va_list ap;
+	int n = snprintf(path, sizeof(path), "%s/", fake.root);
+
+	va_start(ap, fmt);
+	vsnprintf(path + n, sizeof(path) - (size_t)n, fmt, ap);
+	va_end(ap);
+	for (char *p = path + n; (p = strchr(p, '/')) != NULL; *p++ = '/') {
+		*p = '\0';
+		mkdir(path, 0777);
+	}
+	mkdir(path, 0777);
+}
+
+static inline void link_to(const char *target, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+static inline void link_to(const char *target, const char *fmt, ...)
+{
+	char path[256];
+	va_list ap;
+	int n = snprintf(path, sizeof(path), "%s/", fake.root);
+
+	va_start(ap, fmt);
+	vsnprintf(path + n, sizeof(path) - (size_t)n, fmt, ap);
+	va_end(ap);
+	if (symlink(target, path) != 0)
+		printf("# no link %s: %s\n", path, strerror(errno));
+}
+
+static inline int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+static inline void remove_all(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static inline void remove_all(const char *fmt, ...)
+{
+	char path[256];
+	va_list ap;
+	int n = snprintf(path, sizeof(path), "%s/", fake.root);
+
+	va_start(ap, fmt);
+	vsnprintf(path + n, sizeof(path) - (size_t)n, fmt, ap);
+	va_end(ap);
+	nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
 static inline const char *vf_pci(unsigned int i)
 {
 	static char text[8][PMD_PCI_LEN];
@@ -133,9 +188,12 @@ static inline int bind_to(const char *pci, const char *driver)
 		return 0;
 	if (!pmd_sysfs_exists("%s/bus/pci/drivers/%s", fake.sys, driver))
 		return 0;
-	sh("ln -s ../../drivers/%s sys/bus/pci/devices/%s/driver", driver, pci);
+	char target[320];
+
+	snprintf(target, sizeof(target), "../../drivers/%s", driver);
+	link_to(target, "sys/bus/pci/devices/%s/driver", pci);
 	if (strcmp(driver, "igbvf") == 0) {
-		sh("mkdir -p sys/bus/pci/devices/%s/net/vfnet%s", pci, pci + 11);
+		folder("sys/bus/pci/devices/%s/net/vfnet%s", pci, pci + 11);
 		put("0x1002\n", "sys/bus/pci/devices/%s/net/vfnet%s/flags", pci, pci + 11);
 		put("0\n", "sys/bus/pci/devices/%s/net/vfnet%s/addr_assign_type", pci, pci + 11);
 	} else {
@@ -143,14 +201,15 @@ static inline int bind_to(const char *pci, const char *driver)
 
 		pmd_sysfs_link(
 			group, sizeof(group), "%s/bus/pci/devices/%s/iommu_group", fake.sys, pci);
-		sh("touch dev/vfio/%s", group);
+		put("", "dev/vfio/%s", group);
 	}
 	return 0;
 }
 
 static inline void unbind(const char *pci)
 {
-	sh("rm -rf sys/bus/pci/devices/%s/driver sys/bus/pci/devices/%s/net", pci, pci);
+	remove_all("sys/bus/pci/devices/%s/driver", pci);
+	remove_all("sys/bus/pci/devices/%s/net", pci);
 }
 
 static inline int fake_probe(const char *pci)
@@ -168,12 +227,17 @@ static inline void add_vf(unsigned int i)
 {
 	const char *pci = vf_pci(i);
 
-	sh("mkdir -p sys/bus/pci/devices/%s sys/kernel/iommu_groups/4%u/devices", pci, i);
-	sh("ln -s ../%s sys/bus/pci/devices/" PF "/virtfn%u", pci, i);
-	sh("ln -s ../" PF " sys/bus/pci/devices/%s/physfn", pci);
-	sh("ln -s ../../../../kernel/iommu_groups/4%u sys/bus/pci/devices/%s/iommu_group", i, pci);
-	sh("ln -s ../../../../bus/pci/devices/%s sys/kernel/iommu_groups/4%u/devices/%s", pci, i,
-		pci);
+	char target[320];
+
+	folder("sys/bus/pci/devices/%s", pci);
+	folder("sys/kernel/iommu_groups/4%u/devices", i);
+	snprintf(target, sizeof(target), "../%s", pci);
+	link_to(target, "sys/bus/pci/devices/" PF "/virtfn%u", i);
+	link_to("../" PF, "sys/bus/pci/devices/%s/physfn", pci);
+	snprintf(target, sizeof(target), "../../../../kernel/iommu_groups/4%u", i);
+	link_to(target, "sys/bus/pci/devices/%s/iommu_group", pci);
+	snprintf(target, sizeof(target), "../../../../bus/pci/devices/%s", pci);
+	link_to(target, "sys/kernel/iommu_groups/4%u/devices/%s", i, pci);
 	put("(null)\n", "sys/bus/pci/devices/%s/driver_override", pci);
 	put("pci:v8086d10CA\n", "sys/bus/pci/devices/%s/modalias", pci);
 	put("0x020000\n", "sys/bus/pci/devices/%s/class", pci);
@@ -187,9 +251,10 @@ static inline void add_vf(unsigned int i)
 
 static inline void remove_vf(unsigned int i)
 {
-	sh("rm -rf sys/bus/pci/devices/%s sys/bus/pci/devices/" PF
-	   "/virtfn%u sys/kernel/iommu_groups/4%u dev/vfio/4%u",
-		vf_pci(i), i, i, i);
+	remove_all("sys/bus/pci/devices/%s", vf_pci(i));
+	remove_all("sys/bus/pci/devices/" PF "/virtfn%u", i);
+	remove_all("sys/kernel/iommu_groups/4%u", i);
+	remove_all("dev/vfio/4%u", i);
 }
 
 static inline int set_numvfs(unsigned int nb)
@@ -214,7 +279,7 @@ static inline int do_write(const char *path, const char *text)
 {
 	const char *file = strrchr(path, '/') + 1, *value = text[0] == '\n' ? "none" : text;
 	size_t len = strlen(fake.writes);
-	char folder[256], pci[PMD_PCI_LEN];
+	char parent[256], pci[PMD_PCI_LEN];
 
 	snprintf(fake.writes + len, sizeof(fake.writes) - len, "%s=%.*s ", file,
 		(int)strcspn(value, "\n"), value);
@@ -227,16 +292,16 @@ static inline int do_write(const char *path, const char *text)
 		return -ENOENT;
 	if (strcmp(file, "sriov_numvfs") == 0)
 		return set_numvfs((unsigned int)atoi(text));
-	snprintf(folder, sizeof(folder), "%.*s", (int)(file - 1 - path), path);
+	snprintf(parent, sizeof(parent), "%.*s", (int)(file - 1 - path), path);
 	if (strcmp(file, "unbind") == 0) {
 		unbind(text);
 		return 0;
 	}
 	if (strcmp(file, "bind") == 0)
-		return pmd_sysfs_exists("%s", folder) ? bind_to(text, strrchr(folder, '/') + 1)
+		return pmd_sysfs_exists("%s", parent) ? bind_to(text, strrchr(parent, '/') + 1)
 						      : -ENOENT;
 	if (strcmp(file, "driver_override") == 0) {
-		snprintf(pci, sizeof(pci), "%s", strrchr(folder, '/') + 1);
+		snprintf(pci, sizeof(pci), "%s", strrchr(parent, '/') + 1);
 		put(text[0] == '\n' ? "(null)\n" : text, "sys/bus/pci/devices/%s/driver_override",
 			pci);
 		return 0;
@@ -270,9 +335,9 @@ static inline int fake_write(const char *path, const char *text)
 static inline int fake_modprobe(const char *module)
 {
 	if (strcmp(module, "vfio-pci") == 0 && fake.vfio)
-		return sh("mkdir -p sys/bus/pci/drivers/vfio-pci");
+		return folder("sys/bus/pci/drivers/vfio-pci"), 0;
 	if (strcmp(module, "vfio-pci") != 0 && fake.igbvf)
-		return sh("mkdir -p sys/bus/pci/drivers/igbvf");
+		return folder("sys/bus/pci/drivers/igbvf"), 0;
 	return -ENOENT;
 }
 
