@@ -53,8 +53,8 @@ enum cfg_mapping {
 
 enum cfg_link_state {
 	CFG_LINK_AUTO, /* that of the PF */
-	CFG_LINK_UP, /* also while the PF has none: VFs reach each other */
-	CFG_LINK_DOWN,
+	CFG_LINK_ENABLE, /* also while the PF has none: VFs reach each other */
+	CFG_LINK_DISABLE,
 };
 
 enum cfg_container_kind {

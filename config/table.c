@@ -39,8 +39,8 @@ static const char *const mappings[] = {
 
 static const char *const link_states[] = {
 	[CFG_LINK_AUTO] = "auto",
-	[CFG_LINK_UP] = "up",
-	[CFG_LINK_DOWN] = "down",
+	[CFG_LINK_ENABLE] = "enable",
+	[CFG_LINK_DISABLE] = "disable",
 	NULL,
 };
 
@@ -124,7 +124,7 @@ const struct cfg_kind_info cfg_kinds[CFG_NB_KINDS] = {
 		  .help = "the VF may change its MAC address and see what is not for it" },
 		{ .name = "link_state", .type = CFG_TYPE_WORD, .only = CFG_ONLY_VF, .words = link_states, .def = "auto",
 		  FIELD(cfg_port, link_state),
-		  .help = "link that the VF sees; auto: that of the PF" },
+		  .help = "link that the VF sees; auto: that of the PF; enable, disable: whatever the PF has" },
 		{ .name = "max_tx_rate", .type = CFG_TYPE_NUMBER, .only = CFG_ONLY_VF, .max = 1000000, .def = "0",
 		  FIELD(cfg_port, max_tx_rate),
 		  .help = "Mbit/s that the VF may send; 0: no limit" },

@@ -25,7 +25,8 @@ bool sw_port_is_netdev(const struct cfg *cfg, unsigned int port)
 
 static void fill_attr(const struct cfg_port *port, struct pmd_vf_attr *attr)
 {
-	_Static_assert((int)CFG_LINK_AUTO == 0 && (int)CFG_LINK_UP == 1 && (int)CFG_LINK_DOWN == 2,
+	_Static_assert(
+		(int)CFG_LINK_AUTO == 0 && (int)CFG_LINK_ENABLE == 1 && (int)CFG_LINK_DISABLE == 2,
 		"in the order of IFLA_VF_LINK_STATE_...");
 
 	*attr = (struct pmd_vf_attr){

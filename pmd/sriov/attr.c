@@ -20,7 +20,7 @@ static const struct {
 	[PMD_VF_VLAN] = { "vlan", "0", "0 to 4094" },
 	[PMD_VF_SPOOF_CHECK] = { "spoof_check", "on", "on, off" },
 	[PMD_VF_TRUST] = { "trust", "off", "on, off" },
-	[PMD_VF_LINK_STATE] = { "link_state", "auto", "auto, up, down" },
+	[PMD_VF_LINK_STATE] = { "link_state", "auto", "auto, enable, disable" },
 	[PMD_VF_RATE] = { "max_tx_rate, min_tx_rate", "0",
 		"0 to what the PF's link does, while it has a link" },
 };
@@ -100,7 +100,7 @@ static void copy(enum pmd_vf_key key, struct pmd_vf_attr *to, const struct pmd_v
 
 static void format(char buf[64], enum pmd_vf_key key, const struct pmd_vf_attr *attr)
 {
-	static const char *const link_states[] = { "auto", "up", "down" };
+	static const char *const link_states[] = { "auto", "enable", "disable" };
 	const uint8_t *m = attr->mac;
 
 	switch (key) {

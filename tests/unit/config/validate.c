@@ -39,7 +39,7 @@ static void test_vf(void)
 {
 	struct cfg *cfg = good("[port a]\ndevice=pf:ens1,vf=3\nmac=02:00:00:00:00:0a\nvlan=7\n"
 			       "[port b]\ndevice=pf:ens1,vf=auto\nspoof_check=off\ntrust=on\n"
-			       "link_state=up\nmax_tx_rate=1000\nmin_tx_rate=1000\n"
+			       "link_state=enable\nmax_tx_rate=1000\nmin_tx_rate=1000\n"
 			       "[port c]\ndevice=pf:ens1,vf=auto\n");
 
 	CU_ASSERT_STRING_EQUAL(cfg->ports[0].vf.pf, "ens1");
@@ -50,7 +50,7 @@ static void test_vf(void)
 	CU_ASSERT_EQUAL(cfg->ports[1].vf.index, -1);
 	CU_ASSERT(!cfg->ports[1].mac.given);
 	CU_ASSERT(!cfg->ports[1].spoof_check && cfg->ports[1].trust);
-	CU_ASSERT_EQUAL(cfg->ports[1].link_state, CFG_LINK_UP);
+	CU_ASSERT_EQUAL(cfg->ports[1].link_state, CFG_LINK_ENABLE);
 	CU_ASSERT_EQUAL(cfg->ports[1].max_tx_rate, 1000);
 	cfg_free(cfg);
 

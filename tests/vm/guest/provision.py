@@ -148,7 +148,7 @@ def wrong(t, bench):
     check_refused(t, 'no such VF', [port(pf, 7, **mac)], 'vf=7.*7 ')
     check_refused(t, 'more VFs than the PF can have', [port(pf, 'auto') for _ in range(8)], '8 VF.*7')
     check_refused(t, 'one VF for two ports', [port(pf, 0), port(pf, 0)], 'wire[01]')
-    check_refused(t, 'link state, which igb cannot set', [port(pf, 0, link_state='up')], r'\] link_state: .*igb')
+    check_refused(t, 'link state, which igb cannot set', [port(pf, 0, link_state='enable')], r'\] link_state: .*igb')
     check_refused(t, 'a minimal rate, which igb cannot set', [port(pf, 0, max_tx_rate=100, min_tx_rate=50)], r'rate.*igb')
     existing(pf)
     check_refused(t, 'fewer VFs enabled than needed', [port(pf, 3, **mac)], 'has 3 VF.*sriov_numvfs')

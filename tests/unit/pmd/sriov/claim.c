@@ -271,7 +271,7 @@ static void test_attributes(void)
 		{ "[port p0] vlan: found 5;", PMD_VF_VLAN },
 		{ "[port p0] spoof_check: found off;", PMD_VF_SPOOF_CHECK },
 		{ "[port p0] trust: found on;", PMD_VF_TRUST },
-		{ "[port p0] link_state: found down;", PMD_VF_LINK_STATE },
+		{ "[port p0] link_state: found disable;", PMD_VF_LINK_STATE },
 		{ "[port p0] max_tx_rate, min_tx_rate: found 100, 50;", PMD_VF_RATE },
 	};
 	struct pmd_vf_conf conf[] = { DPDK("p0", 0) };
