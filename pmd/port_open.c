@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* From a device's name to a port that runs. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <rte_dev.h>
 #include <rte_errno.h>
 
+#include "pmd/dma.h"
 #include "pmd/port_priv.h"
 
 /* Frame bytes beside the MTU: Ethernet header and two tags (QinQ). */
@@ -48,6 +51,31 @@ static int probe(struct pmd_port *port)
 		return ret;
 	ret = find_port_id(port->device, &port->port_id);
 	return ret;
+}
+
+/*
+ * With its first device VFIO maps all of EAL's own memory. If it may not lock so much, EAL says of
+ * the device only that it cannot be attached.
+ */
+static void log_no_device(const struct pmd_port *port, int err)
+{
+	uint64_t own = rte_eal_get_physmem_size();
+	struct pmd_memlock lock;
+	char path[300];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/drivers/vfio-pci/%s", port->device);
+	if (err != EEXIST && access(path, F_OK) == 0 &&
+		pmd_memlock_read("/proc/self/status", &lock) == 0 && !lock.unlimited &&
+		lock.locked + own > lock.limit)
+		PMD_LOG(ERR,
+			"%s: cannot open device %s: found a limit of %" PRIu64 " KiB of locked "
+			"memory, %" PRIu64 " KiB in use; allowed at least %" PRIu64 " KiB, and "
+			"what the containers have (ulimit -l, LimitMEMLOCK=), or CAP_IPC_LOCK",
+			port->name, port->device, lock.limit >> 10, lock.locked >> 10,
+			(lock.locked + own) >> 10);
+	else
+		PMD_LOG(ERR, "%s: cannot open device %s: %s", port->name, port->device,
+			err == EEXIST ? "another port has it" : rte_strerror(err));
 }
 
 static int configure(struct pmd_port *port, struct rte_eth_dev_info *info)
@@ -288,8 +316,7 @@ int pmd_port_open(const struct pmd_port_conf *conf, struct pmd_port **out)
 
 	ret = probe(port);
 	if (ret < 0) {
-		PMD_LOG(ERR, "%s: cannot open device %s: %s", port->name, port->device,
-			ret == -EEXIST ? "another port has it" : rte_strerror(-ret));
+		log_no_device(port, -ret);
 		goto free;
 	}
 	ret = rte_eth_dev_info_get(port->port_id, &info);
