@@ -8,7 +8,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'lib'))
-from guest import WIRE, Pf, Wire, main, netdev, read
+from guest import PCI, WIRE, Pf, Wire, main, netdev, read
 from bench import MACS, SWITCH, Bench, testpmd, wait_mapped
 from rig import VFRINGD, Daemon, Process, ini, run, wait_for
 
@@ -17,8 +17,11 @@ STATE = '/run/vfring-sriov'
 
 def vf_state(pf, index):
     """All about a VF that provisioning may change."""
-    vf = pf.vf(index)
-    return {'driver': vf.driver, 'driver_override': vf.override, 'netdev': netdev(vf.address), 'as the PF has it': pf.info(index)}
+    vf, info = pf.vf(index), pf.info(index)
+    name = netdev(vf.address)
+    if name and read(f'{PCI}/{vf.address}/net/{name}/addr_assign_type') in ('1', '3'):
+        info = re.sub('ether [0-9a-f:]+ ', 'ether ANY ', info)  # its driver makes up a new one each time
+    return {'driver': vf.driver, 'driver_override': vf.override, 'netdev': name, 'as the PF has it': info}
 
 
 def state(pf):
@@ -55,8 +58,8 @@ def check_refused(t, name, ports, pattern, wrap=(), containers=None):
     before = state(pf)
     config = {'switch': SWITCH, **{f'port wire{n}': p for n, p in enumerate(ports)}, **(containers or {})}
     status, output = refused(config, wrap=wrap)
-    lines = [line for line in output.splitlines() if re.search(r'\[(port|container) \w+\] \w+: ', line) and re.search(pattern, line)]
-    t.ok(status == 1 and lines, f'{name}: refused, and said why', f'status {status}, no line with {pattern!r} in\n{output}')
+    lines = [line for line in output.splitlines() if re.search(r'\[(port|container) \w+\] [\w, ]+: ', line) and re.search(pattern, line)]
+    t.ok(status in (1, 2) and lines, f'{name}: refused, and said why', f'status {status}, no line with {pattern!r} in\n{output}')
     for line in lines[:1]:
         t.diag(line)
     after = state(pf)
@@ -130,7 +133,8 @@ def killed(t, bench):
         with testpmd(d, 0), testpmd(d, 1):
             for n in range(2):
                 wait_mapped(d, n)
-        t.ok(bench.echo(1, vlan=100)['ok'], 'frames flow, in the VLAN', d.tail())
+            r = bench.echo(1, vlan=100)
+            t.ok(r['ok'], 'frames flow, in the VLAN', f'{r}\n{d.tail()}')
         d.kill9()
     # Another configuration leaves out the second VF.
     with daemon(ports[:1]) as d:
@@ -177,7 +181,7 @@ def no_memlock(t, bench):
     pf = bench.pf
     before = state(pf)
     status, output = refused({'switch': SWITCH, 'port wire0': port(pf, 0)}, wrap=wrap)
-    t.ok(status == 1 and re.search(r'wire0.*locked memory.* 8192 KiB', output),
+    t.ok(status == 1 and re.search(r'wire0: cannot open .* limit of 8192 KiB of locked memory.* least 13\d{4} KiB', output),
          "too little memory may be locked for the daemon's own: refused, and said why", f'{status}\n{output}')
     t.equal(state(pf), before, 'too little memory may be locked: nothing is left changed')
 

@@ -1,0 +1,14 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+# time limit: 900 s
+"""VFs of an emulated 82576 that the daemon enables, picks, configures, gives back, and moves into namespaces."""
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'lib'))
+from machine import Machine, relay
+from tap import Tap
+
+with Tap() as t, Machine() as machine:
+    relay(t, machine, 'provision.py', 'ini', limit=600)
+sys.exit(t.status)
