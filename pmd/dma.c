@@ -114,6 +114,7 @@ static void unmap(struct pmd_port *port, const struct vh_mem *mem, uint32_t nb)
 	while (nb-- > 0) {
 		struct pmd_dma_range r = pmd_dma_range(&mem->regions[nb]);
 
+		port->dma->mapped -= r.size;
 		if (rte_dev_dma_unmap(port->dev, r.addr, (uintptr_t)r.addr, r.size) < 0)
 			PMD_LOG(ERR, "%s: cannot unmap %zu KiB of container memory: %s", port->name,
 				r.size >> 10, rte_strerror(rte_errno));
@@ -141,8 +142,10 @@ static int map(struct pmd_port *port, const struct vh_mem *mem, const char **why
 		struct pmd_dma_range r = pmd_dma_range(&mem->regions[i]);
 
 		rte_errno = 0;
-		if (rte_dev_dma_map(port->dev, r.addr, (uintptr_t)r.addr, r.size) == 0)
+		if (rte_dev_dma_map(port->dev, r.addr, (uintptr_t)r.addr, r.size) == 0) {
+			port->dma->mapped += r.size;
 			continue;
+		}
 		*why = refused(port, r.size);
 		unmap(port, mem, i);
 		return -ENOMEM;

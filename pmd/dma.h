@@ -28,6 +28,7 @@ struct pmd_dma_entry {
 };
 
 struct pmd_dma_domain {
+	uint64_t mapped; /* bytes of container memory; the kernel has pinned them */
 	unsigned int nb;
 	struct pmd_dma_entry *entries;
 };

@@ -233,6 +233,8 @@ static void make_port(const struct switch_ctx *sw, unsigned int n, struct sw_doc
 	add_number(doc, "device_restarts", port->nb_gaps);
 	add_number(doc, "device_gap_us", port->gap_last_us);
 	add_number(doc, "device_gap_max_us", port->gap_max_us);
+	/* Of its IOMMU domain, which all VFIO devices share. */
+	add_number(doc, "dma_mapped_kib", port->dma != NULL ? port->dma->mapped >> 10 : 0);
 	add_number(doc, "rx_desc", port->rx_desc);
 	add_number(doc, "rx_buffer", port->rx_buffer);
 	add_number(doc, "tx_desc", port->tx_desc);

@@ -71,7 +71,7 @@ def test_daemon(t, net, mapping, modes):
     with Daemon({'switch': {'workers': 1, 'hugepages': 'off', 'memory': 128, **load_simvf()},
                  'port wire0': {'device': vf_on(net, 'tx_lag=8')},
                  'container web0': {'socket': '{dir}/web0.sock', 'port': 'wire0', 'mapping': mapping}}) as d, \
-            Testpmd(d.dir + '/web0.sock', lcores='0@0,1@0'):
+            Testpmd(d.dir + '/web0.sock', lcores='0@0,1@0') as container:
         wait_for(lambda: d.telemetry('/vfring/containers,web0')['ring_pairs_working'] == 1, 10, 'the ring to work')
         contents(t, net, f'vfringd, mapping = {mapping}')
         c = d.telemetry('/vfring/containers,web0')
@@ -79,6 +79,10 @@ def test_daemon(t, net, mapping, modes):
         s = d.telemetry('/simvf/stats,net_simvf0')
         t.ok(s['rx_iommu_faults'] == s['tx_iommu_faults'] == s['tx_runts'] == 0,
              f'vfringd, mapping = {mapping}: no DMA refused, no runts', str(s))
+        p = d.telemetry('/vfring/ports,wire0')
+        t.ok((p['dma_mapped_kib'] > 0) == (mapping != 'off'), f'vfringd, mapping = {mapping}: what is mapped for DMA is counted', str(p))
+        container.kill9()
+        wait_for(lambda: d.telemetry('/vfring/ports,wire0')['dma_mapped_kib'] == 0, 10, 'the memory to leave the IOMMU')
 
 
 with Tap() as t:
