@@ -5,10 +5,6 @@
 
 #include "pmd/sriov/claim_priv.h"
 
-/* addr_assign_type: NET_ADDR_RANDOM, NET_ADDR_SET of a header that does not go with the others */
-#define ADDR_RANDOM 1
-#define ADDR_SET    3
-
 #define BIT(key)  (1u << (key))
 #define DEV(file) "%s/bus/pci/devices/%s/" file, pmd_sriov_env.sys
 
@@ -21,7 +17,7 @@ static const struct {
 	[PMD_VF_SPOOF_CHECK] = { "spoof_check", "on", "on, off" },
 	[PMD_VF_TRUST] = { "trust", "off", "on, off" },
 	[PMD_VF_LINK_STATE] = { "link_state", "auto", "auto, enable, disable" },
-	[PMD_VF_RATE] = { "max_tx_rate, min_tx_rate", "0",
+	[PMD_VF_RATE] = { "max_tx_rate", "0 (and min_tx_rate 0)",
 		"0 to what the PF's link does, while it has a link" },
 };
 
@@ -121,27 +117,12 @@ static void format(char buf[64], enum pmd_vf_key key, const struct pmd_vf_attr *
 		snprintf(buf, 64, "%s", attr->link_state < 3 ? link_states[attr->link_state] : "?");
 		break;
 	case PMD_VF_RATE:
-		snprintf(buf, 64, "%u, %u", attr->max_tx_rate, attr->min_tx_rate);
+		snprintf(buf, 64, "%u (min_tx_rate %u)", attr->max_tx_rate, attr->min_tx_rate);
 		break;
 	case PMD_VF_NB_KEYS:
 		buf[0] = '\0';
 		break;
 	}
-}
-
-/*
- * A PF reports a VF's MAC address alike whether it was set there or chosen by the VF's own driver.
- * To go back to the latter is to set none: else the driver could never choose again.
- */
-static bool is_vfs_choice(const struct pmd_vf_claim *c)
-{
-	char netdev[IF_NAMESIZE];
-	unsigned long type;
-
-	pmd_pci_netdev(c->pci, netdev);
-	return netdev[0] != '\0' &&
-		pmd_sysfs_number(&type, DEV("net/%s/addr_assign_type"), c->pci, netdev) == 0 &&
-		(type == ADDR_RANDOM || type == ADDR_SET);
 }
 
 unsigned int pmd_attr_plan(struct pmd_vf_claim *c, struct pmd_vf_attr *now)
@@ -161,7 +142,7 @@ unsigned int pmd_attr_plan(struct pmd_vf_claim *c, struct pmd_vf_attr *now)
 	for (int key = 0; key < PMD_VF_NB_KEYS; key++)
 		if ((keys & now->known & ~c->st.attr.known & BIT(key)) != 0) {
 			copy((enum pmd_vf_key)key, &c->st.attr, now);
-			if (key == PMD_VF_MAC && is_vfs_choice(c))
+			if (key == PMD_VF_MAC && c->st.has_own_mac)
 				memset(c->st.attr.mac, 0, sizeof(c->st.attr.mac));
 		}
 	return keys;
@@ -169,42 +150,52 @@ unsigned int pmd_attr_plan(struct pmd_vf_claim *c, struct pmd_vf_attr *now)
 
 /*
  * Drivers compare a rate with the speed of the PF's link (igb), and the link is down for seconds
- * after VFs have been enabled. Whether it is worth trying again; allowed: what to say if not.
+ * after VFs have been enabled. Returns whether it is up, or has come up in time.
  */
-static bool wait_for_link(const struct pmd_vf_claim *c, uint64_t end, char allowed[64])
-{
-	unsigned long carrier = 0, speed = 0;
-
-	pmd_sysfs_number(&carrier, DEV("net/%s/carrier"), c->pf.pci, c->pf.netdev);
-	if (carrier != 0)
-		pmd_sysfs_number(&speed, DEV("net/%s/speed"), c->pf.pci, c->pf.netdev);
-	if (speed != 0 && c->conf.attr.max_tx_rate > speed) {
-		snprintf(allowed, 64, "0 to %lu, the speed of the PF's link", speed);
-		return false;
-	}
-	if (!c->pf.up || pmd_sriov_now_ms() > end)
-		return false;
-	pmd_sriov_pause();
-	return true;
-}
-
-static int set_in_time(
-	const struct pmd_vf_claim *c, enum pmd_vf_key key, char *why, char allowed[64])
+static bool wait_for_link(const struct pmd_pf *pf)
 {
 	uint64_t end = pmd_sriov_now_ms() + pmd_sriov_env.wait_ms;
-	int ret;
+	unsigned long carrier;
 
-	allowed[0] = '\0';
-	do
-		ret = pmd_sriov_env.vf_set(
-			c->pf.ifindex, (unsigned int)c->index, key, &c->conf.attr, why);
-	while (ret == -EINVAL && key == PMD_VF_RATE && wait_for_link(c, end, allowed));
-	return ret;
+	while (pf->up && pmd_sriov_now_ms() < end) {
+		carrier = 0;
+		pmd_sysfs_number(&carrier, DEV("net/%s/carrier"), pf->pci, pf->netdev);
+		if (carrier != 0)
+			return true;
+		pmd_sriov_pause();
+	}
+	return false;
+}
+
+/* Which of the two it is, and what is allowed then. */
+static const char *rate_trouble(
+	const struct pmd_vf_claim *c, char value[64], char allowed[64], const char **name)
+{
+	struct pmd_vf_attr attr = c->conf.attr;
+	char why[PMD_SRIOV_WHY_LEN];
+	unsigned long speed = 0;
+
+	*name = "max_tx_rate";
+	snprintf(value, 64, "%u", attr.max_tx_rate);
+	attr.min_tx_rate = 0;
+	if (c->conf.attr.min_tx_rate != 0 &&
+		pmd_sriov_env.vf_set(
+			c->pf.ifindex, (unsigned int)c->index, PMD_VF_RATE, &attr, why) == 0) {
+		*name = "min_tx_rate";
+		snprintf(value, 64, "%u", c->conf.attr.min_tx_rate);
+		return "0, or what this NIC can guarantee";
+	}
+	pmd_sysfs_number(&speed, DEV("net/%s/speed"), c->pf.pci, c->pf.netdev);
+	if (speed == 0 || attr.max_tx_rate <= speed)
+		return words[PMD_VF_RATE].refused;
+	snprintf(allowed, 64, "0 to %lu, the speed of the PF's link", speed);
+	return allowed;
 }
 
 static bool set(const struct pmd_vf_claim *c, enum pmd_vf_key key, bool reported)
 {
-	char why[PMD_SRIOV_WHY_LEN] = "", value[64], allowed[64];
+	const char *name = words[key].name, *allowed = words[key].refused;
+	char why[PMD_SRIOV_WHY_LEN] = "", value[64], buf[64];
 	int ret;
 
 	format(value, key, &c->conf.attr);
@@ -218,17 +209,21 @@ static bool set(const struct pmd_vf_claim *c, enum pmd_vf_key key, bool reported
 			c->pf.driver[0] != '\0' ? c->pf.driver : "none", words[key].unsupported);
 		return false;
 	}
-	ret = set_in_time(c, key, why, allowed);
+	ret = pmd_sriov_env.vf_set(c->pf.ifindex, (unsigned int)c->index, key, &c->conf.attr, why);
+	if (ret == -EINVAL && key == PMD_VF_RATE && wait_for_link(&c->pf))
+		ret = pmd_sriov_env.vf_set(
+			c->pf.ifindex, (unsigned int)c->index, key, &c->conf.attr, why);
 	if (ret == 0)
 		return true;
 	if (ret == -EOPNOTSUPP && !reported && is_default(key, &c->conf.attr))
 		return true;
+	if (ret == -EOPNOTSUPP)
+		allowed = words[key].unsupported;
+	else if (key == PMD_VF_RATE)
+		allowed = rate_trouble(c, value, buf, &name);
 	PMD_LOG(ERR,
 		"[port %s] %s: found %s; the PF's driver %s refuses it for %s (%s); allowed: %s",
-		c->conf.port, words[key].name, value, c->pf.driver, c->name, why,
-		ret == -EOPNOTSUPP           ? words[key].unsupported
-			: allowed[0] != '\0' ? allowed
-					     : words[key].refused);
+		c->conf.port, name, value, c->pf.driver, c->name, why, allowed);
 	return false;
 }
 

@@ -5,6 +5,31 @@
 
 #include "pmd/sriov/claim_priv.h"
 
+/* addr_assign_type: NET_ADDR_RANDOM, NET_ADDR_SET of a header that does not go with the others */
+#define ADDR_RANDOM 1
+#define ADDR_SET    3
+
+#define DEV(file) "%s/bus/pci/devices/%s/" file, pmd_sriov_env.sys
+
+/*
+ * A PF reports a VF's MAC address alike whether it was set there or chosen on the VF's side. To go
+ * back to the latter, the PF sets none (else the VF could never choose again), and the netdev does.
+ */
+static void note_own_mac(struct pmd_vf_state *st, const struct pmd_vf *vf)
+{
+	uint8_t *m = st->own_mac;
+	unsigned long type;
+	char text[32];
+
+	if (vf->netdev[0] == '\0' ||
+		pmd_sysfs_number(&type, DEV("net/%s/addr_assign_type"), vf->pci, vf->netdev) < 0 ||
+		(type != ADDR_RANDOM && type != ADDR_SET))
+		return;
+	pmd_sysfs_read(text, sizeof(text), DEV("net/%s/address"), vf->pci, vf->netdev);
+	st->has_own_mac = sscanf(text, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &m[0], &m[1], &m[2], &m[3],
+				  &m[4], &m[5]) == 6;
+}
+
 /*
  * What to go back to. For a VF that is taken over, that is what its file says: what it looks like
  * now is the dead vfringd's work.
@@ -23,6 +48,7 @@ static void note_original(struct pmd_sriov *s, struct pmd_vf_claim *c, const str
 		memcpy(st->driver, vf->driver, sizeof(st->driver));
 		memcpy(st->driver_override, vf->driver_override, sizeof(st->driver_override));
 		memcpy(st->netdev, vf->netdev, sizeof(st->netdev));
+		note_own_mac(st, vf);
 	}
 	snprintf(st->pci, sizeof(st->pci), "%s", vf->pci);
 	snprintf(st->instance, sizeof(st->instance), "%s", s->instance);

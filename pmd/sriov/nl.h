@@ -42,6 +42,7 @@ int pmd_nl_link_get(struct pmd_nl *nl, const char *name, struct pmd_link *out);
 int pmd_nl_link_find(struct pmd_nl *nl, const char *parent, struct pmd_link *out);
 
 int pmd_nl_link_set_up(struct pmd_nl *nl, unsigned int index, bool up);
+int pmd_nl_link_set_mac(struct pmd_nl *nl, unsigned int index, const uint8_t mac[6]);
 int pmd_nl_link_rename(struct pmd_nl *nl, unsigned int index, const char *name);
 
 /* To another namespace, where it is called `name` (-EEXIST: taken), is down and has no address. */

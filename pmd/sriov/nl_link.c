@@ -109,6 +109,15 @@ int pmd_nl_link_set_up(struct pmd_nl *nl, unsigned int index, bool up)
 	return pmd_nl_transact(nl, msg, NULL, NULL);
 }
 
+int pmd_nl_link_set_mac(struct pmd_nl *nl, unsigned int index, const uint8_t mac[6])
+{
+	char buf[PMD_NL_REQUEST_LEN];
+	struct nlmsghdr *msg = pmd_nl_link_msg(buf, RTM_SETLINK, 0, index);
+
+	mnl_attr_put(msg, IFLA_ADDRESS, 6, mac);
+	return pmd_nl_transact(nl, msg, NULL, NULL);
+}
+
 int pmd_nl_link_rename(struct pmd_nl *nl, unsigned int index, const char *name)
 {
 	char buf[PMD_NL_REQUEST_LEN];

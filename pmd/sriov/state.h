@@ -36,10 +36,11 @@ struct pmd_vf_state {
 	unsigned int index;
 
 	/* As found. has_...: the file says so; without it, what to restore is not known. */
-	bool has_driver, has_override, has_netdev;
+	bool has_driver, has_override, has_netdev, has_own_mac;
 	char driver[PMD_DRIVER_LEN];
 	char driver_override[PMD_DRIVER_LEN];
 	char netdev[IF_NAMESIZE];
+	uint8_t own_mac[6]; /* of the netdev, if it was not the PF that set it */
 	struct pmd_vf_attr attr; /* known: those that we change */
 
 	/* Where the netdev is meant to be; "" for DPDK's. */

@@ -49,6 +49,7 @@ static const struct field vf_fields[] = {
 	VF_HAS("driver", TEXT, driver, has_driver),
 	VF_HAS("driver_override", TEXT, driver_override, has_override),
 	VF_HAS("netdev", TEXT, netdev, has_netdev),
+	VF_HAS("own_mac", MAC, own_mac, has_own_mac),
 	VF_ATTR("mac", MAC, mac, PMD_VF_MAC, true),
 	VF_ATTR("vlan_qos", NUMBER, qos, PMD_VF_VLAN, false),
 	VF_ATTR("vlan_proto", NUMBER, vlan_proto, PMD_VF_VLAN, false),

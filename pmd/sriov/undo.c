@@ -62,7 +62,7 @@ static void bind_as_before(const struct pmd_vf_state *st)
 }
 
 /* udev names the new netdev by itself: it gets a second for that before we do it. */
-static void name_as_before(const struct pmd_vf_state *st)
+static void netdev_as_before(const struct pmd_vf_state *st)
 {
 	uint64_t end = pmd_sriov_now_ms() + pmd_sriov_env.wait_ms / 5;
 	char netdev[IF_NAMESIZE];
@@ -79,12 +79,17 @@ static void name_as_before(const struct pmd_vf_state *st)
 		pmd_sriov_pause();
 		pmd_pci_netdev(st->pci, netdev);
 	}
-	if (strcmp(netdev, st->netdev) == 0 || pmd_nl_open(-1, &nl) < 0)
+	if (pmd_nl_open(-1, &nl) < 0)
 		return;
 	if (pmd_nl_link_get(nl, netdev, &link) < 0 ||
-		pmd_nl_link_rename(nl, link.index, st->netdev) < 0)
+		(strcmp(netdev, st->netdev) != 0 &&
+			pmd_nl_link_rename(nl, link.index, st->netdev) < 0))
 		PMD_LOG(WARNING, "VF %s: its netdev was %s, now it is %s: %s", st->pci, st->netdev,
 			netdev, pmd_nl_why(nl));
+	else if (st->has_own_mac && memcmp(link.mac, st->own_mac, sizeof(link.mac)) != 0 &&
+		pmd_nl_link_set_mac(nl, link.index, st->own_mac) < 0)
+		PMD_LOG(WARNING, "VF %s: its netdev %s has not the MAC address of before: %s",
+			st->pci, st->netdev, pmd_nl_why(nl));
 	pmd_nl_close(nl);
 }
 
@@ -156,7 +161,7 @@ int pmd_undo_vf(struct pmd_vf_state *st, int fd)
 	pmd_openers_free(&openers);
 	ret = restore(st);
 	if (ret == 0)
-		name_as_before(st);
+		netdev_as_before(st);
 	if (ret < 0)
 		pmd_state_unlock(fd);
 	else

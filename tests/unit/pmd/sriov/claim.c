@@ -272,7 +272,7 @@ static void test_attributes(void)
 		{ "[port p0] spoof_check: found off;", PMD_VF_SPOOF_CHECK },
 		{ "[port p0] trust: found on;", PMD_VF_TRUST },
 		{ "[port p0] link_state: found disable;", PMD_VF_LINK_STATE },
-		{ "[port p0] max_tx_rate, min_tx_rate: found 100, 50;", PMD_VF_RATE },
+		{ "[port p0] max_tx_rate: found 100 (min_tx_rate 50);", PMD_VF_RATE },
 	};
 	struct pmd_vf_conf conf[] = { DPDK("p0", 0) };
 
@@ -299,12 +299,12 @@ static void test_attributes(void)
 	fake.not_supported = 0;
 	conf[0].attr.max_tx_rate = 5000;
 	refused(conf, 1, 1,
-		"found 5000, 50; the PF's driver igb refuses it for VF 0 of pf0 "
+		"found 5000; the PF's driver igb refuses it for VF 0 of pf0 "
 		"(0000:01:10.0) (Invalid argument); allowed: 0 to 1000, the speed of the PF's "
 		"link");
 	/* what had been set by then is as before */
 	enabled(1);
-	refused(conf, 1, 1, "found 5000, 50;");
+	refused(conf, 1, 1, "found 5000;");
 	CU_ASSERT_EQUAL(fake.attr[0].vlan, 0);
 	CU_ASSERT_TRUE(fake.attr[0].spoof_check);
 	CU_ASSERT_FALSE(fake.attr[0].trust);
@@ -317,13 +317,13 @@ static void test_link(void)
 	struct pmd_vf_conf conf[] = { DPDK("p0", 0) };
 
 	conf[0].attr.max_tx_rate = 300;
-	fake.no_link = 3;
+	fake.no_link = 1;
 	CU_ASSERT_EQUAL_FATAL(claim(conf, 1), 0);
 	CU_ASSERT_EQUAL(fake.attr[0].max_tx_rate, 300);
 	pmd_sriov_release(s);
 	fake.no_link = 1000000;
 	refused(conf, 1, 1,
-		"found 300, 0; the PF's driver igb refuses it for VF 0 of pf0 "
+		"[port p0] max_tx_rate: found 300; the PF's driver igb refuses it for VF 0 of pf0 "
 		"(0000:01:10.0) (Invalid argument); allowed: 0 to what the PF's link does");
 }
 

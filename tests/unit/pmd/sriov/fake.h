@@ -196,6 +196,8 @@ static inline int bind_to(const char *pci, const char *driver)
 		folder("sys/bus/pci/devices/%s/net/vfnet%s", pci, pci + 11);
 		put("0x1002\n", "sys/bus/pci/devices/%s/net/vfnet%s/flags", pci, pci + 11);
 		put("0\n", "sys/bus/pci/devices/%s/net/vfnet%s/addr_assign_type", pci, pci + 11);
+		put("02:00:00:00:aa:bb\n", "sys/bus/pci/devices/%s/net/vfnet%s/address", pci,
+			pci + 11);
 	} else {
 		char group[16];
 
@@ -369,12 +371,10 @@ static inline int fake_vf_set(unsigned int pf, unsigned int vf, enum pmd_vf_key 
 		strcpy(why, "Operation not supported");
 		return -EOPNOTSUPP;
 	}
-	if (key == PMD_VF_RATE && fake.no_link > 0)
-		put(--fake.no_link == 0 ? "1\n" : "0\n",
-			"sys/bus/pci/devices/" PF "/net/pf0/carrier");
-	else if (key == PMD_VF_RATE && attr->max_tx_rate <= 1000)
-		fake.no_link = 0;
 	if (key == PMD_VF_RATE && (attr->max_tx_rate > 1000 || fake.no_link > 0)) {
+		if (fake.no_link > 0)
+			put(--fake.no_link == 0 ? "1\n" : "0\n",
+				"sys/bus/pci/devices/" PF "/net/pf0/carrier");
 		strcpy(why, "Invalid argument");
 		return -EINVAL;
 	}

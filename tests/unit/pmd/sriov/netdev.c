@@ -164,6 +164,26 @@ static void test_refused(void)
 	close(fd);
 }
 
+/* Made up or set on the VF's side: the new netdev has it again. */
+static void test_own_mac(void)
+{
+	struct pmd_vf_conf conf = DPDK("p0", 0);
+	struct pmd_link link;
+	struct pmd_nl *nl;
+
+	set_numvfs(1);
+	put("3\n", "sys/bus/pci/devices/%s/net/vfnet0/addr_assign_type", vf_pci(0));
+	CU_ASSERT_EQUAL_FATAL(pmd_sriov_claim(&conf, 1, "vfring", &s), 0);
+	CU_ASSERT_TRUE_FATAL(run("ip link add vfnet0 type veth peer name peer"));
+	pmd_sriov_release(s);
+	CU_ASSERT_TRUE(is_clean());
+	CU_ASSERT_EQUAL_FATAL(pmd_nl_open(-1, &nl), 0);
+	CU_ASSERT_EQUAL(pmd_nl_link_get(nl, "vfnet0", &link), 0);
+	CU_ASSERT_EQUAL(memcmp(link.mac, "\x02\x00\x00\x00\xaa\xbb", 6), 0);
+	pmd_nl_close(nl);
+	CU_ASSERT_TRUE(run("ip link del peer"));
+}
+
 static void test_gone(void)
 {
 	begin("eth1");
@@ -180,6 +200,7 @@ static const struct unit_test tests[] = {
 	{ "waits for the namespace", test_waits },
 	{ "placed, replaced, and home again", test_place },
 	{ "what cannot be placed stays at home", test_refused },
+	{ "an address of its own", test_own_mac },
 	{ "the VF is gone", test_gone },
 };
 
