@@ -41,7 +41,10 @@ struct switch_ctx;
  */
 int sw_plans_publish(struct switch_ctx *sw, bool wait);
 
-/* How long sw_plans_publish() waits for a grace period. A worker's turn takes microseconds. */
-#define SW_GRACE_LIMIT_MS 500
+/*
+ * How long sw_plans_publish() waits for a grace period. A worker's turn takes microseconds, but on a
+ * busy host it may wait for its CPU. Less than VH_TAKE_BACK_LIMIT_MS.
+ */
+#define SW_GRACE_LIMIT_MS 1500
 
 #endif /* SWITCH_PLAN_H */

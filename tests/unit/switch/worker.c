@@ -17,7 +17,7 @@
 #define LONG_US   (60 * US_PER_S) /* beyond every limit of these tests */
 #define LIMIT_SEC 10
 #define DEEP      17 /* sleeps, after which the next one lasts 131 ms */
-#define DEEPER    20 /* 1 s, which is more than a grace period may take */
+#define DEEPER    21 /* 2 s, which is more than a grace period may take */
 
 static struct switch_ctx sw;
 static struct sw_worker worker;
