@@ -221,9 +221,11 @@ class Vm(rig.Process):
     args      further arguments of QEMU
     kernel    further arguments of the kernel
     qemu      recent_qemu(), where Debian's own version will not do
+    thread    'multi': a thread for each CPU; 'single': one for all
     """
 
-    def __init__(self, initramfs, nics=(), memory=(128, 128), cpus=2, machine='q35', args=(), kernel='', qemu=None, limit=60):
+    def __init__(self, initramfs, nics=(), memory=(128, 128), cpus=2, machine='q35', args=(), kernel='', qemu=None, thread='multi',
+                 limit=60):
         self.qemu, env = qemu or ([QEMU], {})
         if not shutil.which(self.qemu[0]):
             raise Skip(f'no {self.qemu[0]}')
@@ -233,7 +235,7 @@ class Vm(rig.Process):
         self.boot = None
         self._numbers = itertools.count(len(memory))
         self._machine = [
-            '-nodefaults', '-no-user-config', '-display', 'none', '-accel', 'tcg,thread=multi', '-machine', machine,
+            '-nodefaults', '-no-user-config', '-display', 'none', '-accel', f'tcg,thread={thread}', '-machine', machine,
             '-smp', f'{cpus},sockets={cpus}', '-m', f'{sum(memory)}M,slots=4,maxmem={sum(memory) + 1024}M',
             '-append', 'console=ttyS0 quiet loglevel=5 panic=-1 ipv6.disable=1 net.ifnames=0 ' + kernel]
         for n, size in enumerate(memory):

@@ -24,9 +24,10 @@ MEMORY = 2560
 
 
 class Machine(Vm):
-    """iommu=False: without one. hugepages: {'2M': n, '1G': n}, set aside at boot."""
+    """iommu=False: without one. hugepages: {'2M': n, '1G': n}, set aside at boot. single: see Vm's `thread`; QEMU 10.0.2 with
+    several threads may crash when VFs vanish (iotlb_to_section: Assertion `section_index < d->map.sections_nb' failed)."""
 
-    def __init__(self, iommu=True, hugepages=None, kernel=''):
+    def __init__(self, iommu=True, hugepages=None, kernel='', single=False):
         args = [*HOST_ROOT, '-cpu', 'max',
                 '-device', 'pcie-root-port,id=root1,slot=1,chassis=1,addr=4',
                 '-netdev', 'hubport,id=nic,hubid=0', '-netdev', 'hubport,id=wire,hubid=0',
@@ -39,7 +40,7 @@ class Machine(Vm):
         for size, count in (hugepages or {}).items():
             kernel += f' hugepagesz={size} hugepages={count}'
         super().__init__(Initramfs(Kernel('amd64'), MODULES, init=HOST_INIT), memory=(MEMORY,), cpus=3,
-                         machine='q35,kernel-irqchip=split', args=args, kernel=kernel, qemu=recent_qemu())
+                         machine='q35,kernel-irqchip=split', args=args, kernel=kernel, qemu=recent_qemu(), thread='single' if single else 'multi')
 
     def program(self, name, *argv, limit=300, each=print):
         """Run a program of guest/ in it; its exit status."""
@@ -62,10 +63,11 @@ def relay(t, machine, name, *argv, limit=300):
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('--no-iommu', action='store_true')
+    p.add_argument('--single', action='store_true', help='QEMU with one thread for all CPUs')
     p.add_argument('--hugepage', action='store_true', help='with one of 1 GiB')
     p.add_argument('command', nargs=argparse.REMAINDER)
     a = p.parse_args()
-    with Machine(iommu=not a.no_iommu, hugepages={'1G': 1} if a.hugepage else None) as machine:
+    with Machine(iommu=not a.no_iommu, hugepages={'1G': 1} if a.hugepage else None, single=a.single) as machine:
         if a.command:
             return machine.run(' '.join(a.command), limit=3600, check=False, each=lambda line: print(line, flush=True)).returncode
         while True:
