@@ -9,6 +9,6 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'lib
 from machine import Machine, relay
 from tap import Tap
 
-with Tap() as t, Machine(single=True) as machine:
+with Tap() as t, Machine() as machine:
     relay(t, machine, 'events.py', 'ini', limit=600)
 sys.exit(t.status)
