@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""A machine with an emulated 82576 and without an IOMMU: VFs are refused, and a PF that DPDK drives by physical addresses is
-copied."""
+"""A machine with an emulated 82576 and without an IOMMU: VFs are refused, and a PF that DPDK drives by physical
+addresses is copied."""
 import os
 import sys
 

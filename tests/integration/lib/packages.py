@@ -30,8 +30,8 @@ def locked(path):
 
 
 def apt(*argv, cwd=None, options=()):
-    """An apt command: exit status, output. Fetches the package lists and tries again if it fails, for they may be absent
-    or too old."""
+    """An apt command: exit status, output. Fetches the package lists and tries again if it fails, for they may be
+    absent or too old."""
     def attempt(*argv, limit):
         # As root it would read as a user who may not enter here, and warn.
         p = subprocess.run([argv[0], '-q', '-o', 'APT::Sandbox::User=root', *options, *argv[1:]], cwd=cwd, text=True,
@@ -79,12 +79,16 @@ def package(name):
 def backports_sources():
     """Lines for a list of sources: those that this machine has for its Debian, and the backports beside them."""
     lines = []
-    _, out = apt('apt-get', 'indextargets', '--format', '$(SITE) $(CODENAME) $(ORIGIN) $(LABEL)', 'Created-By: Packages')
-    for line in out.splitlines():
-        site, codename, *who = line.split()
-        # Not the security archive, which is another site.
-        if who == ['Debian', 'Debian'] and '-' not in codename:
-            lines += [f'deb {site} {suite} main' for suite in (codename, f'{codename}-backports')]
+    for attempt in range(2):
+        _, out = apt('apt-get', 'indextargets', '--format', '$(SITE) $(CODENAME) $(ORIGIN) $(LABEL)',
+                     'Created-By: Packages')
+        for site, codename, *who in (line.split() for line in out.splitlines() if len(line.split()) == 4):
+            # Not the security archive, which is another site.
+            if who == ['Debian', 'Debian'] and '-' not in codename:
+                lines += [f'deb {site} {suite} main' for suite in (codename, f'{codename}-backports')]
+        if lines:
+            break
+        apt('apt-get', 'update')  # without the lists, names are not known
     if not lines:
         raise Skip(f'no Debian among the sources of packages: {out.strip()[-200:]}')
     return dict.fromkeys(lines)
@@ -105,11 +109,13 @@ def backport(name):
             with open(f'{tmp}/sources.list', 'w') as f:
                 f.write(''.join(f'{line}\n' for line in sources))
             suite = next(line.split()[2] for line in sources if line.endswith('-backports main'))
-            options = [o for option in ('Etc::SourceList={}/sources.list', 'Etc::SourceParts=/dev/null', 'State::Lists={}/lists',
-                                        'Cache={}/cache') for o in ('-o', 'Dir::' + option.format(tmp))]
-            code, out = apt('apt-get', 'install', '--simulate', '--no-install-recommends', '--target-release', suite, name,
-                            options=options)
-            wanted = [f'{n}={version}' for n, version in re.findall(r'^Inst (\S+) (?:\[\S+\] )?\((\S+) ', out, re.MULTILINE)]
+            options = [o for option in ('Etc::SourceList={}/sources.list', 'Etc::SourceParts=/dev/null',
+                                        'State::Lists={}/lists', 'Cache={}/cache')
+                       for o in ('-o', 'Dir::' + option.format(tmp))]
+            code, out = apt('apt-get', 'install', '--simulate', '--no-install-recommends', '--target-release', suite,
+                            name, options=options)
+            found = re.findall(r'^Inst (\S+) (?:\[\S+\] )?\((\S+) ', out, re.MULTILINE)
+            wanted = [f'{n}={version}' for n, version in found]
             if code or not any(w.startswith(f'{name}=') for w in wanted):
                 raise Skip(f'package {name} is not in {suite}, or cannot be had: {out.strip()[-200:]}')
             fetch(wanted, tmp, name, options)

@@ -132,8 +132,8 @@ class Kernel:
 
 
 class Initramfs:
-    """busybox, kernel modules (loaded at boot, with what they need; always those for the shell's port), and `files`: {path
-    in the guest: path here}."""
+    """busybox, kernel modules (loaded at boot, with what they need; always those for the shell's port), and `files`:
+    {path in the guest: path here}."""
 
     def __init__(self, kernel, modules, files=None, init=INIT):
         self.kernel = kernel
@@ -224,8 +224,8 @@ class Vm(rig.Process):
     thread    'multi': a thread for each CPU; 'single': one for all
     """
 
-    def __init__(self, initramfs, nics=(), memory=(128, 128), cpus=2, machine='q35', args=(), kernel='', qemu=None, thread='multi',
-                 limit=60):
+    def __init__(self, initramfs, nics=(), memory=(128, 128), cpus=2, machine='q35', args=(), kernel='', qemu=None,
+                 thread='multi', limit=60):
         self.qemu, env = qemu or ([QEMU], {})
         if not shutil.which(self.qemu[0]):
             raise Skip(f'no {self.qemu[0]}')

@@ -28,9 +28,11 @@ def pf_down_up(t, bench):
                 wait_for(lambda: not bench.echo(0, [100])['ok'], 10, 'silence')
                 run('ip', 'link', 'set', bench.pf.netdev, 'up')
             for n in range(2):
-                wait_for(lambda: bench.echo(n, [100])['ok'], 30, lambda: f'frames again on wire{n}:\n{container(d, n)}\n{d.tail()}')
+                wait_for(lambda: bench.echo(n, [100])['ok'], 30,
+                         lambda: f'frames again on wire{n}:\n{container(d, n)}\n{d.tail()}')
                 r = bench.echo(n)
-                t.ok(r['ok'] and mapped(d, n), f'PF {how} and up again: frames flow again on VF {n}, mapped', f'{r}\n{d.tail()}')
+                t.ok(r['ok'] and mapped(d, n), f'PF {how} and up again: frames flow again on VF {n}, mapped',
+                     f'{r}\n{d.tail()}')
         d.stop(20)
         t.ok(True, 'PF down and up: the daemon ends')
 
@@ -47,8 +49,8 @@ def vfs_vanish(t, bench, how):
         else:
             writer = start_writing('/sys/bus/pci/drivers/igb/unbind', pf.address)
         wait_for(lambda: writer.poll() is not None, 30, lambda: f'the kernel to have the VFs back:\n{d.tail()}')
-        t.ok(d.alive and not container(d, 0)['ring_pairs_working'], f'{how}: the daemon lives, answers, and uses the VFs no more',
-             f'{container(d, 0)}\n{d.tail()}')
+        t.ok(d.alive and not container(d, 0)['ring_pairs_working'],
+             f'{how}: the daemon lives, answers, and uses the VFs no more', f'{container(d, 0)}\n{d.tail()}')
         status = d.stop(20)
         t.ok(status == 0, f'{how}: the daemon ends', f'status {status}\n{d.tail()}')
     if how != 'VFs disabled':

@@ -16,7 +16,8 @@ from rig import Hugepages, wait_for
 def own_frames(t, d, w, boxes):
     """From the wire and to it: everybody gets what is for him, whole and in order."""
     # Frames that nobody may get, between the others: an unknown address, and each box's in a VLAN that is not its own.
-    strangers = [tagged(bytes.fromhex('027666090000') + w.mac + b'\x88\xb5'.ljust(100), vlan) for vlan in (None, 100, 101)]
+    unknown = bytes.fromhex('027666090000') + w.mac + b'\x88\xb5'.ljust(100)
+    strangers = [tagged(unknown, vlan) for vlan in (None, 100, 101)]
     strangers += [tagged(f, vlan) for box in boxes for vlan in {None, 100, 101} - {box.vlan}
                   for f in box.frames(2, box.mac) if box.vlan or not vlan]
     wanted = [box.frames(40, box.mac) for box in boxes]
@@ -28,7 +29,8 @@ def own_frames(t, d, w, boxes):
             w.send(strangers.pop())
     settle(boxes, [len(frames) for frames in wanted])
     bad = [f'web{box.n}: {text}' for box, frames in zip(boxes, wanted) if (text := compare(box.got, frames))]
-    t.ok(not bad and not strangers, 'each container gets its own frames from the wire, and no others', '\n'.join([*bad, d.tail()]))
+    t.ok(not bad and not strangers, 'each container gets its own frames from the wire, and no others',
+         '\n'.join([*bad, d.tail()]))
     for box in boxes:
         box.got.clear()
         frames = box.frames(40, w.mac)
@@ -54,7 +56,8 @@ def each_other(t, d, w, boxes):
         settle(boxes, [len(frames) if box == b else 0 for box in boxes])
         bad = [f'web{box.n}: {text}' for box in boxes if (text := compare(box.got, frames if box == b else []))]
         on_wire = w.recv(0.2)
-        t.ok(not bad and on_wire is None, f'web{a.n} to web{b.n}, through the NIC: whole, in order, and seen by nobody else',
+        t.ok(not bad and on_wire is None,
+             f'web{a.n} to web{b.n}, through the NIC: whole, in order, and seen by nobody else',
              '\n'.join([*bad, f'on the wire: {on_wire and on_wire[:24].hex()}', d.tail()]))
         for box in boxes:
             box.got.clear()
@@ -66,7 +69,8 @@ def broadcasts(t, d, w, boxes):
         frame = everybody + w.mac + b'\x88\xb5'.ljust(200, b'b')
         w.send(tagged(frame, vlan))
         settle(boxes, [int(box.vlan == vlan) for box in boxes])
-        bad = [f'web{box.n}: {text}' for box in boxes if (text := compare(box.got, [frame] if box.vlan == vlan else []))]
+        bad = [f'web{box.n}: {text}' for box in boxes
+               if (text := compare(box.got, [frame] if box.vlan == vlan else []))]
         t.ok(not bad, f'a broadcast in VLAN {vlan} reaches all who are there, and nobody else', '\n'.join(bad))
         for box in boxes:
             box.got.clear()
@@ -76,7 +80,8 @@ def broadcasts(t, d, w, boxes):
     # The emulated NIC gives it to the sender, too.
     others = [box for box in boxes if box != sender]
     settle(others, [int(box.vlan == sender.vlan) for box in others])
-    bad = [f'web{box.n}: {text}' for box in others if (text := compare(box.got, [frame] if box.vlan == sender.vlan else []))]
+    bad = [f'web{box.n}: {text}' for box in others
+           if (text := compare(box.got, [frame] if box.vlan == sender.vlan else []))]
     bad += filter(None, [compare([w.recv(2)], [tagged(frame, sender.vlan)])])
     t.ok(not bad, f'a broadcast of web{sender.n} reaches its VLAN and the wire', '\n'.join(bad))
 
@@ -144,7 +149,8 @@ def container_killed(t, bench):
                 # It may lose frames while its container gets no CPU time, but not for its neighbour's sake.
                 r = others.result
                 t.ok(r['corrupted'] == r['duplicated'] == r['reordered'] == 0 and queue(d, 1)['starts'] == starts,
-                     f'{name}: its neighbour on another VF was never stopped', f'{r}\n{neighbour.stats()}\n{queue(d, 1)}')
+                     f'{name}: its neighbour on another VF was never stopped',
+                     f'{r}\n{neighbour.stats()}\n{queue(d, 1)}')
         c = container(d, 0)
         t.ok(c['connections'] == 3 and c['resets'] == 0, f'{name}: three connections, none reset', f'{c}\n{d.tail()}')
 
@@ -159,13 +165,20 @@ def memory_grows(t, bench):
         wait_mapped(d, 0)
         starts = queue(d, 0)['starts']
         with bench.blast(0) as traffic:
-            for what in (lambda: '', lambda: pmd.command('port attach net_null0,size=8388608,no-rx=1') + pmd.command('port start 1')):
-                what()
+            for commands in ((), ('port attach net_null0,size=8388608,no-rx=1', 'port start 1')):
+                for command in commands:
+                    pmd.command(command)
                 sent = pmd.telemetry('/ethdev/stats,0')['opackets']
                 wait_for(lambda: pmd.telemetry('/ethdev/stats,0')['opackets'] > sent + 100, 30, 'traffic')
         t.ok(queue(d, 0)['starts'] > starts and mapped(d, 0),
              f'{name}: the ring was taken back and mapped again', f'{container(d, 0)}\n{d.tail()}')
         check_traffic(t, name, bench, 0, traffic)
+
+
+def wait_traffic(*pmds):
+    """Until each has sent 100 packets more."""
+    before = [pmd.stats()['TX-packets'] for pmd in pmds]
+    wait_for(lambda: all(pmd.stats()['TX-packets'] > n + 100 for pmd, n in zip(pmds, before)), 30, 'traffic')
 
 
 def daemon_restarts(t, bench, how):
@@ -174,8 +187,7 @@ def daemon_restarts(t, bench, how):
         for n in range(2):
             wait_mapped(d, n)
         with bench.blast(0) as first, bench.blast(1) as second:
-            before = [pmd.stats()['TX-packets'] for pmd in (a, b)]
-            wait_for(lambda: all(p.stats()['TX-packets'] > n + 100 for p, n in zip((a, b), before)), 30, 'traffic')
+            wait_traffic(a, b)
             if how == 'killed':
                 d.kill9()
             else:
@@ -183,8 +195,7 @@ def daemon_restarts(t, bench, how):
             d.start()
             for n in range(2):
                 wait_mapped(d, n)
-            before = [pmd.stats()['TX-packets'] for pmd in (a, b)]
-            wait_for(lambda: all(p.stats()['TX-packets'] > n + 100 for p, n in zip((a, b), before)), 30, 'traffic again')
+            wait_traffic(a, b)
         for n, traffic in enumerate((first, second)):
             check_traffic(t, f'{name}, web{n}', bench, n, traffic)
         check_counters(t, d, name, 2)

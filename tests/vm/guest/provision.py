@@ -25,13 +25,15 @@ def enables(t, bench):
     """No VF there: they are enabled for the daemon's life."""
     pf = bench.pf
     before = state(pf)
-    ports = [port(pf, 0, mac=MACS[0], trust='on', spoof_check='off'), port(pf, 1, mac=MACS[1], vlan=100, max_tx_rate=500)]
+    ports = [port(pf, 0, mac=MACS[0], trust='on', spoof_check='off'),
+             port(pf, 1, mac=MACS[1], vlan=100, max_tx_rate=500)]
     with daemon(ports) as d:
         with testpmd(d, 0), testpmd(d, 1):
             for n in range(2):
                 wait_mapped(d, n)
         t.equal(pf.count, 2, 'none enabled: as many as are needed are')
-        t.equal([(pf.vf(n).driver, pf.vf(n).override) for n in range(2)], [('vfio-pci', 'vfio-pci')] * 2, 'the VFs are bound to vfio-pci')
+        t.equal([(pf.vf(n).driver, pf.vf(n).override) for n in range(2)], [('vfio-pci', 'vfio-pci')] * 2,
+                'the VFs are bound to vfio-pci')
         first, second = pf.info(0), pf.info(1)
         t.ok(MACS[0] in first and 'trust on' in first and 'spoof checking off' in first and 'vlan' not in first,
              'MAC address, trust and anti-spoofing are as configured', first)
@@ -108,7 +110,8 @@ def wrong(t, bench):
     check_refused(t, 'more VFs than the PF can have', [port(pf, 'auto') for _ in range(8)], '8 VF.*7')
     check_refused(t, 'one VF for two ports', [port(pf, 0), port(pf, 0)], 'wire[01]')
     check_refused(t, 'link state, which igb cannot set', [port(pf, 0, link_state='enable')], r'\] link_state: .*igb')
-    check_refused(t, 'a minimal rate, which igb cannot set', [port(pf, 0, max_tx_rate=100, min_tx_rate=50)], r'rate.*igb')
+    check_refused(t, 'a minimal rate, which igb cannot set', [port(pf, 0, max_tx_rate=100, min_tx_rate=50)],
+                  r'rate.*igb')
     existing(pf)
     check_refused(t, 'fewer VFs enabled than needed', [port(pf, 3, **mac)], 'has 3 VF.*sriov_numvfs')
     check_refused(t, 'exhausted VFs', [port(pf, 'auto') for _ in range(4)], 'none of the 3 VF.*4 are needed')
@@ -124,11 +127,12 @@ def wrong(t, bench):
     with daemon([port(pf, 1)]) as d:
         check_refused(t, "another vfringd's VF", [port(pf, 1)], f'VF 1 .*in use: vfringd instance {d.instance}')
     pf.vf(2).bind('vfio-pci')
-    pmd = ['dpdk-testpmd', '--no-huge', '--no-shconf', '-m', '64', '--file-prefix', 'foreign', '-a', pf.vf(2).address, '--', '-i',
-           '--total-num-mbufs=2048']
+    pmd = ['dpdk-testpmd', '--no-huge', '--no-shconf', '-m', '64', '--file-prefix', 'foreign', '-a', pf.vf(2).address,
+           '--', '-i', '--total-num-mbufs=2048']
     with Process(pmd, tty=True) as foreign:
         foreign.wait_output('^testpmd> ', 60)
-        check_refused(t, "another program's VF", [port(pf, 2)], f'VF 2 .*in use: vfio-pci, opened by pid {foreign.pid} .*testpmd')
+        check_refused(t, "another program's VF", [port(pf, 2)],
+                      f'VF 2 .*in use: vfio-pci, opened by pid {foreign.pid} .*testpmd')
 
 
 def no_memlock(t, bench):
@@ -136,7 +140,8 @@ def no_memlock(t, bench):
     pf = bench.pf
     before = state(pf)
     status, output = refused({'switch': SWITCH, 'port wire0': port(pf, 0)}, wrap=wrap)
-    t.ok(status == 1 and re.search(r'wire0: cannot open .* limit of 8192 KiB of locked memory.* least 13\d{4} KiB', output),
+    t.ok(status == 1 and
+         re.search(r'wire0: cannot open .* limit of 8192 KiB of locked memory.* least 13\d{4} KiB', output),
          "too little memory may be locked for the daemon's own: refused, and said why", f'{status}\n{output}')
     t.equal(state(pf), before, 'too little memory may be locked: nothing is left changed')
 
@@ -202,8 +207,10 @@ def lists(t, bench):
         out = run(VFRINGD, '--list-vfs')
         t.diag(out)
         rows = [line for line in out.splitlines() if '0000:01:1' in line]
-        t.ok(pf.netdev in out and pf.address in out and 'igb' in out and len(rows) == 3, '--list-vfs shows the PF and its VFs', out)
-        t.ok(len(rows) == 3 and 'vfio-pci' in rows[0] and MACS[0] in rows[0] and f'vfringd instance {d.instance}' in rows[0] and
+        t.ok(pf.netdev in out and pf.address in out and 'igb' in out and len(rows) == 3,
+             '--list-vfs shows the PF and its VFs', out)
+        t.ok(len(rows) == 3 and 'vfio-pci' in rows[0] and MACS[0] in rows[0] and
+             f'vfringd instance {d.instance}' in rows[0] and
              '02:76:66:aa:00:01' in rows[1] and ' 7 ' in rows[1] and 'igbvf' in rows[1] and 'free' in rows[1],
              '--list-vfs shows drivers, addresses, VLANs, users', out)
 

@@ -85,13 +85,15 @@ def check_counters(t, d, name, count):
         c = container(d, n)
         # Before the container is connected, what comes is dropped.
         drops = {k: v for k, v in c.items() if '_drop_' in k and v and k != 'rx_drop_no_container'}
-        t.ok(c['rx_mapped'] == c['rx_packets'] - c['rx_drop_no_container'] > 0 and c['tx_mapped'] == c['tx_packets'] > 0 and not drops and
+        t.ok(c['rx_mapped'] == c['rx_packets'] - c['rx_drop_no_container'] > 0 and
+             c['tx_mapped'] == c['tx_packets'] > 0 and not drops and
              c['rx_relocated'] == c['rx_fillers'] == c['resets'] == 0,
              f'{name}: all that web{n} received and sent was mapped, in place, nothing dropped', f'{c}\n{d.tail()}')
 
 
 class Blast:
-    """Frames to a container that returns them (testpmd, macswap), at a steady rate in the background until the block ends."""
+    """Frames to a container that returns them (testpmd, macswap), at a steady rate in the background until the block
+    ends."""
 
     RATE = 200  # the machine is emulated
 
@@ -149,8 +151,10 @@ class Box:
 
     def frames(self, count, dst, tag=0):
         """Of all sizes, to `dst`; no two boxes' are alike."""
-        return [(dst + self.mac + b'\x88\xb5' + struct.pack('!BIB', self.n, size, tag)).ljust(size, bytes([size & 0xff ^ self.n]))
-                for size in range(60, 1515, (1514 - 60) // (count - 1))]
+        def make(size):
+            head = dst + self.mac + b'\x88\xb5' + struct.pack('!BIB', self.n, size, tag)
+            return head.ljust(size, bytes([size & 0xff ^ self.n]))
+        return [make(size) for size in range(60, 1515, (1514 - 60) // (count - 1))]
 
 
 def tagged(frame, vlan):
@@ -159,7 +163,8 @@ def tagged(frame, vlan):
 
 
 def settle(boxes, want, limit=10, quiet=0.3):
-    """Let the boxes receive until each has as many frames as wanted, and a moment longer for those that nobody wants."""
+    """Let the boxes receive until each has as many frames as wanted, and a moment longer for those that nobody
+    wants."""
     end = time.monotonic() + limit
     while time.monotonic() < end:
         for box in boxes:
@@ -173,5 +178,8 @@ def compare(got, want):
     """'' if equal, else what is wrong."""
     if got == want:
         return ''
-    return f'{len(got)} frames for {len(want)}; ' + next((f'number {n}: {wire.difference(a, b)}; {a[:24].hex()}' for n, (a, b) in
-                                                         enumerate(zip(got, want)) if a != b), 'the first ones are right')
+    text = f'{len(got)} frames for {len(want)}'
+    for n, (a, b) in enumerate(zip(got, want)):
+        if a != b:
+            return f'{text}; number {n}: {wire.difference(a, b)}; {a[:24].hex()}'
+    return f'{text}; the first ones are right'

@@ -40,8 +40,8 @@ def link(path):
 
 def netdev(address):
     """The name of a PCI device's network interface in this namespace; None if it has none."""
-    names = [os.path.basename(path) for path in glob.glob(f'{PCI}/{address}/net/*') + glob.glob(f'{PCI}/{address}/virtio*/net/*')]
-    return names[0] if names else None
+    paths = glob.glob(f'{PCI}/{address}/net/*') + glob.glob(f'{PCI}/{address}/virtio*/net/*')
+    return os.path.basename(paths[0]) if paths else None
 
 
 def dmesg(pattern):
@@ -134,9 +134,9 @@ class Wire:
 
 
 def main(cases):
-    """Run what cases(how, ...) yields, (name, test, arguments); only those with ONLY in their name, if given. The exit status.
+    """Run what cases(how) yields, (name, test, arguments). The exit status.
 
-        PROGRAM HOW [ONLY]
+        PROGRAM HOW [ONLY]      only those with ONLY in their name
     """
     only = sys.argv[2] if len(sys.argv) > 2 else ''
     run('dmesg', '--clear')

@@ -4,8 +4,8 @@
 
     machine.py [--no-iommu] [--hugepage] [COMMAND]    boots it and runs COMMAND in it, or the lines of standard input
 
-The 82576 (kernel driver igb) is 0000:01:00.0, with up to seven VFs at 0000:01:10.0, 10.2, ... Its cable leads to a second
-card of the same guest (virtio-net, 0000:00:05.0).
+The 82576 (kernel driver igb) is 0000:01:00.0, with up to seven VFs at 0000:01:10.0, 10.2, ... Its cable leads to a
+second card of the same guest (virtio-net, 0000:00:05.0).
 """
 import argparse
 import os
@@ -21,7 +21,8 @@ MODULES = ['virtio_net', 'igb', 'igbvf', 'vfio_iommu_type1', 'vfio_pci', 'uio_pc
 PF_MAC, WIRE_MAC = '02:76:66:01:00:00', '02:76:66:01:00:01'
 
 # Those of ours that matter to tests.
-ENV = ' '.join(f'{name}={shlex.quote(os.environ[name])}' for name in ('VFRING_BUILD', 'VFRINGD', 'SIMVF') if name in os.environ)
+ENV = ' '.join(f'{name}={shlex.quote(os.environ[name])}' for name in ('VFRING_BUILD', 'VFRINGD', 'SIMVF')
+               if name in os.environ)
 
 # QEMU 10.0 decodes only 32 bits of the VFs' addresses, which are above 4 GiB if there is more memory.
 MEMORY = 2560
@@ -30,8 +31,8 @@ MEMORY = 2560
 class Machine(Vm):
     """iommu=False: without one. hugepages: {'2M': n, '1G': n}, set aside at boot.
 
-    All CPUs are one thread: with several, QEMU 10.0.2 may crash when VFs vanish (iotlb_to_section: Assertion `section_index <
-    d->map.sections_nb' failed)."""
+    All CPUs are one thread: with several, QEMU 10.0.2 may crash when VFs vanish (iotlb_to_section: Assertion
+    `section_index < d->map.sections_nb' failed)."""
 
     def __init__(self, iommu=True, hugepages=None, kernel=''):
         args = [*HOST_ROOT, '-cpu', 'max',
@@ -46,12 +47,13 @@ class Machine(Vm):
         for size, count in (hugepages or {}).items():
             kernel += f' hugepagesz={size} hugepages={count}'
         super().__init__(Initramfs(Kernel('amd64'), MODULES, init=HOST_INIT), memory=(MEMORY,), cpus=3,
-                         machine='q35,kernel-irqchip=split', args=args, kernel=kernel, qemu=recent_qemu(), thread='single')
+                         machine='q35,kernel-irqchip=split', args=args, kernel=kernel, qemu=recent_qemu(),
+                         thread='single')
 
     def program(self, name, *argv, limit=300, each=print):
         """Run a program of guest/ in it; its exit status."""
-        return self.run(f'{ENV} python3 {TOP}/tests/vm/guest/{name} ' + ' '.join(map(str, argv)), limit=limit, check=False,
-                        each=each).returncode
+        return self.run(f'{ENV} python3 {TOP}/tests/vm/guest/{name} ' + ' '.join(map(str, argv)), limit=limit,
+                        check=False, each=each).returncode
 
 
 def relay(t, machine, name, *argv, limit=300):
@@ -60,7 +62,8 @@ def relay(t, machine, name, *argv, limit=300):
     status = machine.program(name, *argv, limit=limit, each=lambda line: plans.append(t.relay(line)))
     (plan,) = list(filter(None, plans)) or [None]
     if plan != t.count - before or status not in (0, 1):
-        t.ok(False, f'{name} ran to its end', f'exit status {status}, plan {plan}, {t.count - before} results\n{machine.tail()}')
+        t.ok(False, f'{name} ran to its end',
+             f'exit status {status}, plan {plan}, {t.count - before} results\n{machine.tail()}')
     faults = [line for line in machine.output.splitlines() if 'DMAR' in line and 'fault' in line]
     t.ok(not faults, f'{name}: no DMA where none was allowed', '\n'.join(faults[:20]))
 

@@ -47,8 +47,10 @@ def check_refused(t, name, ports, pattern, wrap=(), containers=None):
     before = state(pf)
     config = {'switch': SWITCH, **{f'port wire{n}': p for n, p in enumerate(ports)}, **(containers or {})}
     status, output = refused(config, wrap=wrap)
-    lines = [line for line in output.splitlines() if re.search(r'\[(port|container) \w+\] [\w, ]+: ', line) and re.search(pattern, line)]
-    t.ok(status in (1, 2) and lines, f'{name}: refused, and said why', f'status {status}, no line with {pattern!r} in\n{output}')
+    lines = [line for line in output.splitlines()
+             if re.search(r'\[(port|container) \w+\] [\w, ]+: ', line) and re.search(pattern, line)]
+    t.ok(status in (1, 2) and lines, f'{name}: refused, and said why',
+         f'status {status}, no line with {pattern!r} in\n{output}')
     for line in lines[:1]:
         t.diag(line)
     after = state(pf)
