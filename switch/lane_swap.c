@@ -218,6 +218,7 @@ static void release_buffers(struct switch_ctx *sw, const struct pmd_port *port)
 			pmd_rxpool_release(sw->lanes[i]->pool);
 }
 
+/* 0 also if the port has to be halted: then it is, and no ring is out. */
 static int start_queues(struct switch_ctx *sw, struct pmd_port *port)
 {
 	int ret = reserve_buffers(sw, port);
@@ -234,12 +235,14 @@ static int start_queues(struct switch_ctx *sw, struct pmd_port *port)
 			(!port->started || port->queues[lane->queue].rx_stopped))
 			ret = fall_back(lane, VH_FIT_EMPTY);
 	}
-	if (ret == 0)
-		ret = pmd_port_resume(port);
+	if (ret < 0) /* a driver that gave up half way has kept buffers */
+		return ret;
+	ret = pmd_port_resume(port);
+	if (ret == 0 || port->stuck || port->started)
+		return ret;
 	/* Every queue has its host buffers: nobody's ring depends on the device any more. */
-	if (ret < 0 && !port->stuck && !port->started)
-		pmd_port_halt(port);
-	return ret;
+	pmd_port_halt(port);
+	return 0;
 }
 
 int sw_swap(struct switch_ctx *sw, struct sw_lane *const *lanes, unsigned int nb)
@@ -249,12 +252,11 @@ int sw_swap(struct switch_ctx *sw, struct sw_lane *const *lanes, unsigned int nb
 
 	for (unsigned int i = 0; i < nb && ret == 0; i++)
 		ret = set_backings(lanes[i]);
-	if (ret == 0)
+	/* Halted before: port.c starts it, and then every container on it. */
+	if (ret == 0 && !port->halted)
 		ret = start_queues(sw, port);
 	if (ret == 0)
-		return 0;
-	if (port->halted)
-		return -EAGAIN;
+		return port->halted ? -EAGAIN : 0;
 	if (!port->stuck)
 		pmd_port_give_up(port, "its queues cannot be restored");
 	return -EIO;

@@ -28,8 +28,8 @@ bool sw_swap_disturbs(const struct sw_lane *lane);
 /*
  * Makes lanes of one port what they want to be. Afterwards pool->vr and txpool->vr say what they
  * are: a ring that could not fill its queue after all is off it again, a sibling's as well if the
- * device was stopped (and its lane's state is COPIED). Returns 0; -EAGAIN: the device is halted and
- * nothing of any ring is out; -EIO: the port is stuck.
+ * device was stopped (and its lane's state is COPIED). Returns 0; -EAGAIN: the device is halted, by
+ * this or before, and nothing of any ring is out; -EIO: the port is stuck.
  */
 int sw_swap(struct switch_ctx *sw, struct sw_lane *const *lanes, unsigned int nb);
 
