@@ -162,7 +162,6 @@ static int start_device(struct pmd_port *port)
 		return ret;
 	}
 	port->started = true;
-	port->halted = false;
 	port->nb_gaps++;
 	port->gap_last_us =
 		(rte_get_timer_cycles() - port->stopped_at) * US_PER_S / rte_get_timer_hz();
@@ -214,6 +213,9 @@ int pmd_port_resume(struct pmd_port *port)
 			result = ret;
 		}
 	}
+	/* Not before the last queue runs: until then it is tried again. */
+	if (result == 0)
+		port->halted = false;
 	return result;
 }
 
