@@ -111,6 +111,9 @@ static void spread_flows(const struct switch_ctx *sw, const struct sw_container 
 	struct pmd_port *port = c->lanes[0]->port;
 	uint16_t queues[CFG_MAX_PAIRS], all[CFG_MAX_PAIRS], nb = 0;
 
+	/* Drivers ask registers, or the PF: none of that on a device that is gone, or stopped. */
+	if (!pmd_port_usable(port))
+		return;
 	for (unsigned int i = 0; i < sw->nb_lanes; i++)
 		if (sw->lanes[i]->port == port && sw->lanes[i]->container != c)
 			return;
