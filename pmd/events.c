@@ -4,6 +4,7 @@
 #include "pmd/events.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -102,8 +103,8 @@ bool pmd_device_present(const struct pmd_port *port)
 		return true;
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/config", rte_dev_name(port->dev));
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
+	if (fd < 0) /* else we have run out of something: that says nothing about the device */
+		return errno != ENOENT && errno != ENODEV && errno != ENXIO;
 	if (pread(fd, &value, sizeof(value), PCI_REVISION) != sizeof(value))
 		value = UINT32_MAX;
 	close(fd);
