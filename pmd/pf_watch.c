@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include <libmnl/libmnl.h>
 #include <linux/if.h>
@@ -72,6 +73,9 @@ static int on_message(const struct nlmsghdr *msg, void *arg)
 	if (mnl_nlmsg_get_payload_len(msg) < sizeof(*link))
 		return MNL_CB_OK;
 	link = mnl_nlmsg_get_payload(msg);
+	/* A bridge sends them as well: RTM_DELLINK, when a link leaves it. */
+	if (link->ifi_family != AF_UNSPEC)
+		return MNL_CB_OK;
 	if (msg->nlmsg_type == RTM_NEWLINK)
 		watch->fn(watch->arg, (unsigned int)link->ifi_index, (link->ifi_flags & up) == up);
 	else if (msg->nlmsg_type == RTM_DELLINK)
