@@ -39,14 +39,16 @@ void pmd_port_free(struct pmd_port *port)
 	free(port);
 }
 
-void pmd_port_close(struct pmd_port *port)
+bool pmd_port_close(struct pmd_port *port)
 {
-	if (port == NULL || port->stuck)
-		return;
-	if (!port->removed)
+	if (port == NULL)
+		return true;
+	if (!port->stuck && !port->removed)
 		pmd_port_remove(port);
-	if (!port->stuck)
-		pmd_port_free(port);
+	if (port->stuck)
+		return false;
+	pmd_port_free(port);
+	return true;
 }
 
 void pmd_port_give_up(struct pmd_port *port, const char *why)

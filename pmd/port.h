@@ -94,8 +94,11 @@ struct pmd_port {
  */
 int pmd_port_open(const struct pmd_port_conf *conf, struct pmd_port **out);
 
-/* Stops and removes the device. NULL is allowed. A stuck port is abandoned as it is. */
-void pmd_port_close(struct pmd_port *port);
+/*
+ * Stops and removes the device. NULL is allowed. A port that is stuck, or gets stuck now, is
+ * abandoned as it is: false then.
+ */
+bool pmd_port_close(struct pmd_port *port);
 
 /* Whether one Rx queue can be stopped while the others run; else the whole port has to. */
 static inline bool pmd_port_stops_queues(const struct pmd_port *port)

@@ -271,13 +271,9 @@ bool sw_teardown(struct switch_ctx *sw)
 	 * A driver frees into the pools, and a pool that could not be detached reads its lane's
 	 * ring.
 	 */
-	for (unsigned int i = 0; i < sw->nb_ports; i++) {
-		if (sw->ports[i] == NULL)
-			continue;
-		/* EAL's end would close the device, and may wait for ever. */
-		clean &= !sw->ports[i]->stuck;
-		pmd_port_close(sw->ports[i]);
-	}
+	for (unsigned int i = 0; i < sw->nb_ports; i++)
+		/* Else EAL's end would close the device, and may wait for ever. */
+		clean &= pmd_port_close(sw->ports[i]);
 	pmd_pf_watch_close(sw->pf_watch);
 	for (unsigned int i = 0; i < sw->nb_lanes; i++)
 		if (sw->lanes[i]->state != SW_LANE_PARKED)
