@@ -46,7 +46,7 @@ static void note_original(struct pmd_sriov *s, struct pmd_vf_claim *c, const str
 			.has_driver = true, .has_override = true, .has_netdev = true
 		};
 		memcpy(st->driver, vf->driver, sizeof(st->driver));
-		memcpy(st->driver_override, vf->driver_override, sizeof(st->driver_override));
+		pmd_pci_override(vf->pci, st->driver_override);
 		memcpy(st->netdev, vf->netdev, sizeof(st->netdev));
 		note_own_mac(st, vf);
 	}

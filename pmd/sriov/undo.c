@@ -21,14 +21,12 @@ static bool is_vf_of(const struct pmd_vf_state *st)
 static bool find_pf(struct pmd_vf_state *st)
 {
 	char vf[PMD_PCI_LEN];
-	unsigned long nb = 0;
 
 	if (pmd_sysfs_link(st->pf, sizeof(st->pf), DEV("physfn"), st->pci) <= 0)
 		return false;
-	pmd_sysfs_number(&nb, DEV("sriov_numvfs"), st->pf);
-	for (unsigned int i = 0; i < nb; i++)
-		if (pmd_sysfs_link(vf, sizeof(vf), DEV("virtfn%u"), st->pf, i) > 0 &&
-			strcmp(vf, st->pci) == 0) {
+	for (unsigned int i = 0; pmd_sysfs_link(vf, sizeof(vf), DEV("virtfn%u"), st->pf, i) > 0;
+		i++)
+		if (strcmp(vf, st->pci) == 0) {
 			st->index = i;
 			return true;
 		}

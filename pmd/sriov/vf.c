@@ -19,6 +19,13 @@ void pmd_pci_driver(const char *pci, char driver[PMD_DRIVER_LEN])
 	pmd_sysfs_link(driver, PMD_DRIVER_LEN, DEV("driver"), pci);
 }
 
+void pmd_pci_override(const char *pci, char driver[PMD_DRIVER_LEN])
+{
+	pmd_sysfs_read(driver, PMD_DRIVER_LEN, DEV("driver_override"), pci);
+	if (strcmp(driver, "(null)") == 0) /* the kernel's way to print nothing */
+		driver[0] = '\0';
+}
+
 void pmd_pci_netdev(const char *pci, char netdev[IF_NAMESIZE])
 {
 	struct pmd_sysfs_names names;
@@ -75,6 +82,19 @@ static void choose_netdev(struct pmd_pf *pf)
 	pmd_sysfs_names_free(&names);
 }
 
+/*
+ * sriov_numvfs says it, too, but from Linux 5.7 to 6.8 who reads it waits for who writes it, and who
+ * writes 0 waits until each VF's user lets go of it: that may be us, at our end.
+ */
+static unsigned int count_vfs(const char *pci)
+{
+	unsigned int nb = 0;
+
+	while (pmd_sysfs_exists(DEV("virtfn%u"), pci, nb))
+		nb++;
+	return nb;
+}
+
 /* pf->pci is known, and netdev if it was named. */
 static int read_pf(struct pmd_pf *pf)
 {
@@ -83,8 +103,7 @@ static int read_pf(struct pmd_pf *pf)
 	if (pmd_sysfs_number(&value, DEV("sriov_totalvfs"), pf->pci) < 0)
 		return -ENOTSUP;
 	pf->max_vfs = (unsigned int)value;
-	if (pmd_sysfs_number(&value, DEV("sriov_numvfs"), pf->pci) == 0)
-		pf->nb_vfs = (unsigned int)value;
+	pf->nb_vfs = count_vfs(pf->pci);
 	pf->autoprobe = true;
 	if (pmd_sysfs_number(&value, DEV("sriov_drivers_autoprobe"), pf->pci) == 0)
 		pf->autoprobe = value != 0;
@@ -278,10 +297,6 @@ int pmd_vf_get(const struct pmd_pf *pf, unsigned int index, const struct pmd_ope
 		return -ENODEV;
 	pmd_pci_driver(vf->pci, vf->driver);
 	pmd_pci_netdev(vf->pci, vf->netdev);
-	pmd_sysfs_read(
-		vf->driver_override, sizeof(vf->driver_override), DEV("driver_override"), vf->pci);
-	if (strcmp(vf->driver_override, "(null)") == 0) /* the kernel's way to print nothing */
-		vf->driver_override[0] = '\0';
 	if (pmd_sysfs_link(text, sizeof(text), DEV("iommu_group"), vf->pci) > 0)
 		vf->group = atoi(text);
 	vf->use = find_use(vf, openers);

@@ -22,7 +22,7 @@ struct pmd_pf {
 	char netdev[IF_NAMESIZE]; /* "": none that we can see */
 	unsigned int ifindex; /* of it; 0: none */
 	bool up;
-	unsigned int nb_vfs; /* sriov_numvfs */
+	unsigned int nb_vfs; /* as many have a link, from 0 on */
 	unsigned int max_vfs; /* sriov_totalvfs */
 	bool autoprobe; /* sriov_drivers_autoprobe; true on kernels without it */
 };
@@ -63,7 +63,6 @@ struct pmd_vf {
 	unsigned int index;
 	char pci[PMD_PCI_LEN];
 	char driver[PMD_DRIVER_LEN];
-	char driver_override[PMD_DRIVER_LEN];
 	char netdev[IF_NAMESIZE];
 	int group; /* of the IOMMU; -1: none */
 	enum pmd_vf_use use;
@@ -81,6 +80,12 @@ const struct pmd_opener *pmd_vf_opener(const char *pci, const struct pmd_openers
 void pmd_pci_driver(const char *pci, char driver[PMD_DRIVER_LEN]);
 void pmd_pci_netdev(const char *pci, char netdev[IF_NAMESIZE]);
 bool pmd_vf_present(const char *pci);
+
+/*
+ * Its driver_override, "" if none. Only of a device that nobody has open: the kernel's lock is held
+ * by whoever unbinds its driver, and waits for its user.
+ */
+void pmd_pci_override(const char *pci, char driver[PMD_DRIVER_LEN]);
 
 /*
  * Can vfio-pci have this VF to itself? -ENOTSUP: it has no IOMMU group; -EBUSY: others in its group
