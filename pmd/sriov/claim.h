@@ -83,9 +83,10 @@ enum pmd_vf_place {
 /*
  * For PMD_VF_NETDEV: brings the netdev towards its place. To be called at each tick (some 100 ms to
  * 1 s) for the whole life, since a namespace can appear, die (the kernel gives the netdev back
- * then) and be replaced by another one under the same path. Changes are logged. Does not block for
- * long: at most one netlink transaction after another, each with its limit; what takes longer is
- * WAITING.
+ * then) and be replaced by another one under the same path. Changes are logged. Nothing but a few
+ * system calls while nothing changes; else netlink transactions, each with its limit. It takes as
+ * long as the kernel's driver if that is bound anew (not more often than each wait_ms); the netdev
+ * that it makes then is not awaited: WAITING.
  */
 enum pmd_vf_place pmd_sriov_place(struct pmd_sriov *s, unsigned int port);
 

@@ -34,6 +34,7 @@ struct pmd_vf_claim {
 	enum pmd_vf_place place;
 	dev_t netns_dev; /* the namespace that it was placed in */
 	ino_t netns_ino;
+	uint64_t rebound_ms; /* when its driver was bound anew, for a netdev; 0: not since PLACED */
 	bool odd_path; /* last time, the path was no namespace */
 	char told[PMD_LONG_WHY_LEN]; /* the last trouble, so that it is logged once */
 };

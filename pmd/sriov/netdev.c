@@ -173,7 +173,13 @@ static enum pmd_vf_place search(struct pmd_vf_claim *c, int fd)
 		if (ret == 0)
 			return PMD_VF_PLACED;
 	}
-	/* Its driver bound anew, it has a new netdev here; what asks next finds that. */
+	/*
+	 * Its driver bound anew, it has a new netdev here; what asks next finds that, with some
+	 * drivers a while later (iavf). Not at each tick, either, if no driver takes it.
+	 */
+	if (c->rebound_ms != 0 && pmd_sriov_now_ms() - c->rebound_ms < pmd_sriov_env.wait_ms)
+		return c->place == PMD_VF_FAILED ? PMD_VF_FAILED : PMD_VF_WAITING;
+	c->rebound_ms = pmd_sriov_now_ms();
 	if (pmd_bind_none(c->pci, why) < 0 || pmd_bind_kernel(c->pci, c->pf.pci, NULL, why) < 0)
 		return tell(c, PMD_VF_FAILED, why);
 	return PMD_VF_WAITING;
@@ -214,6 +220,7 @@ static enum pmd_vf_place place(struct pmd_vf_claim *c)
 	else
 		ret = PMD_VF_PLACED;
 	if (ret == PMD_VF_PLACED) {
+		c->rebound_ms = 0;
 		c->netns_dev = file.st_dev;
 		c->netns_ino = file.st_ino;
 		c->told[0] = '\0';

@@ -109,6 +109,17 @@ static void test_place(void)
 	fake.writes[0] = '\0';
 	CU_ASSERT_EQUAL(pmd_sriov_place(s, 0), PMD_VF_WAITING);
 	CU_ASSERT_STRING_EQUAL(fake.writes, "unbind=0000:01:10.0 drivers_probe=0000:01:10.0 ");
+	/* its driver takes a while to make it: it is not bound once more */
+	unsigned int wait_ms = pmd_sriov_env.wait_ms;
+	sh("mv sys/bus/pci/devices/%s/net later", vf_pci(0));
+	fake.writes[0] = '\0';
+	pmd_sriov_env.wait_ms = 10000;
+	CU_ASSERT_EQUAL(pmd_sriov_place(s, 0), PMD_VF_WAITING);
+	CU_ASSERT_STRING_EQUAL(fake.writes, "");
+	pmd_sriov_env.wait_ms = 0;
+	CU_ASSERT_EQUAL(pmd_sriov_place(s, 0), PMD_VF_WAITING);
+	CU_ASSERT_STRING_EQUAL(fake.writes, "unbind=0000:01:10.0 drivers_probe=0000:01:10.0 ");
+	pmd_sriov_env.wait_ms = wait_ms;
 	CU_ASSERT_TRUE(run("ip link del peer && ip link add vfnet0 type veth peer name peer"));
 	CU_ASSERT_EQUAL(pmd_sriov_place(s, 0), PMD_VF_PLACED);
 	sh("rm -r sys/bus/pci/devices/%s/net", vf_pci(0));
