@@ -33,8 +33,8 @@ def pf_down_up(t, bench):
                 r = bench.echo(n)
                 t.ok(r['ok'] and mapped(d, n), f'PF {how} and up again: frames flow again on VF {n}, mapped',
                      f'{r}\n{d.tail()}')
-        d.stop(20)
-        t.ok(True, 'PF down and up: the daemon ends')
+        status = d.stop(20)
+        t.ok(status == 0, 'PF down and up: the daemon ends', f'status {status}\n{d.tail()}')
 
 
 def vfs_vanish(t, bench, how):
