@@ -17,7 +17,8 @@
 #include "switch/plan.h"
 #include "switch/switch.h"
 
-#define STOP_LIMIT_MS 500
+/* As long as a grace period: on a busy host a worker may wait for its CPU. */
+#define STOP_LIMIT_MS SW_GRACE_LIMIT_MS
 
 int sw_setup_init(struct switch_ctx *sw, const struct cfg *cfg, struct pmd_sriov *sriov)
 {
