@@ -137,6 +137,22 @@ def halted(t):
             verdict(t, d, c, f'a device that does not start for a while when a ring {moment}', ran)
 
 
+def halted_neighbour(t):
+    """While the device does not start, one container leaves: the other one is served all the same when it does."""
+    with Daemon(config(',stop_queues=0,dma=copy,flows=64', containers=2, port={'queues': 2})) as d, \
+            Frontend(d.dir + '/c01.sock') as fe:
+        with Frontend(d.dir + '/c00.sock') as a:
+            first = Container(a)
+            up(d, first, q=0)
+            fault(d, 'dev_start_fails', 3)
+            second = Container(fe)
+            wait_for(lambda: d.telemetry('/vfring/ports,sim0')['halted'], 10, lambda: f'the halt: {d.tail()}')
+        up(d, second, q=1)
+        t.ok(second.run(300) and not second.bad and not first.bad,
+             'a container leaves a device that does not start: its neighbour is served',
+             f'{second.bad[:3]} {queue(d, q=1)}\n{d.tail()}')
+
+
 def beyond_repair(t, name, arguments=''):
     """The NIC does not give back what it was lent: the port is parked with the memory kept, the other port works."""
     with Daemon(config(arguments, ports=2)) as d, Frontend(d.dir + '/c10.sock') as other:
@@ -202,6 +218,7 @@ def main(t):
     t.run(start_and_stop, t, 'rx_start_fails', 1, 'a queue that does not start at first')
     t.run(start_and_stop, t, 'dev_start_fails', 1, 'a device that does not start at first', ',stop_queues=0')
     t.run(halted, t)
+    t.run(halted_neighbour, t)
     # Slowly, so that the NIC still has buffers when the container has gone.
     t.run(beyond_repair, t, 'rx_stop_fails', ',rate=500')
     t.run(beyond_repair, t, 'keep_on_stop', ',rate=500')
