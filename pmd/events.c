@@ -3,10 +3,8 @@
 #define ALLOW_EXPERIMENTAL_API
 #include "pmd/events.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,6 +14,8 @@
 #include <rte_errno.h>
 
 #include "pmd/port.h"
+#include "pmd/sriov/sysfs.h"
+#include "pmd/sriov/vf.h"
 
 /* Revision and class, not vendor and device: a VF reads all ones there (SR-IOV 1.1, 3.4.1.1). */
 #define PCI_REVISION 0x08
@@ -113,23 +113,14 @@ bool pmd_device_present(const struct pmd_port *port)
 
 unsigned int pmd_device_pf(const struct pmd_port *port, char ifname[16])
 {
-	unsigned int index = 0;
-	struct dirent *e;
-	char path[128];
-	DIR *dir;
+	char name[PMD_PCI_LEN], why[PMD_SRIOV_WHY_LEN];
+	struct pmd_pf pf;
 
-	if (!is_pci(port))
+	if (!is_pci(port) ||
+		pmd_sysfs_link(name, sizeof(name), "%s/bus/pci/devices/%s/physfn",
+			pmd_sriov_env.sys, rte_dev_name(port->dev)) <= 0 ||
+		pmd_pf_get(name, &pf, why) < 0 || pf.ifindex == 0)
 		return 0;
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/physfn/net", rte_dev_name(port->dev));
-	dir = opendir(path);
-	if (dir == NULL)
-		return 0;
-	while (index == 0 && (e = readdir(dir)) != NULL) {
-		if (e->d_name[0] == '.')
-			continue;
-		index = if_nametoindex(e->d_name);
-		snprintf(ifname, 16, "%.15s", e->d_name);
-	}
-	closedir(dir);
-	return index;
+	snprintf(ifname, 16, "%s", pf.netdev);
+	return pf.ifindex;
 }

@@ -13,6 +13,7 @@ struct pmd_pf_watch {
 	struct mnl_socket *socket;
 	pmd_pf_fn fn;
 	void *arg;
+	bool again; /* something was missed: ask once more when the answer at hand has ended */
 };
 
 int pmd_pf_watch_open(struct pmd_pf_watch **out)
@@ -88,6 +89,8 @@ int pmd_pf_watch_read(struct pmd_pf_watch *watch, pmd_pf_fn fn, void *arg)
 	/* A dump comes in pieces of up to 32 KiB: what a libmnl buffer holds may be less. */
 	static char buf[32768];
 
+	int ret;
+
 	watch->fn = fn;
 	watch->arg = arg;
 	for (;;) {
@@ -98,15 +101,16 @@ int pmd_pf_watch_read(struct pmd_pf_watch *watch, pmd_pf_fn fn, void *arg)
 		if (len < 0 && errno == EINTR)
 			continue;
 		if (len < 0 && errno == ENOBUFS) {
-			/* Lost some: ask for the state of all. */
-			int ret = pmd_pf_watch_ask(watch);
-
-			if (ret < 0)
-				return ret;
+			/* Lost some: ask for the state of all. Refused while an answer is under way. */
+			watch->again = pmd_pf_watch_ask(watch) < 0;
 			continue;
 		}
 		if (len < 0)
 			return -errno;
-		mnl_cb_run(buf, (size_t)len, 0, 0, on_message, watch);
+		ret = mnl_cb_run(buf, (size_t)len, 0, 0, on_message, watch);
+		if (ret < 0 && errno == EINTR) /* links changed under the answer */
+			watch->again = true;
+		if (ret == MNL_CB_STOP && watch->again) /* its end */
+			watch->again = pmd_pf_watch_ask(watch) < 0;
 	}
 }

@@ -69,6 +69,7 @@ struct pmd_port {
 	bool removed; /* the device was given back; what is here can only be freed */
 	bool halted; /* stopped, on host buffers, and does not start now */
 	uint64_t retry_at; /* timer cycles: when to try again */
+	uint64_t absent_since; /* timer cycles: since when it does not answer; 0: it does */
 	struct pmd_events events;
 	unsigned int pf_ifindex; /* of the PF's netdev; 0: none that is known */
 	char pf_ifname[16];

@@ -13,6 +13,7 @@
 #include "switch/switch.h"
 
 #define RETRY_SEC 2
+#define GONE_SEC  1
 
 static void wake(void *arg)
 {
@@ -105,6 +106,20 @@ static void remove_device(struct switch_ctx *sw, struct pmd_port *port)
 			port->name);
 }
 
+/* A device that is being reset is silent for a while. */
+static bool is_gone(struct pmd_port *port)
+{
+	uint64_t now = rte_get_timer_cycles();
+
+	if (pmd_device_present(port)) {
+		port->absent_since = 0;
+		return false;
+	}
+	if (port->absent_since == 0)
+		port->absent_since = now;
+	return now - port->absent_since > GONE_SEC * rte_get_timer_hz();
+}
+
 static void vanished(struct switch_ctx *sw, struct pmd_port *port)
 {
 	pmd_port_give_up(port, "the device has vanished");
@@ -117,8 +132,10 @@ void sw_port_care(struct switch_ctx *sw, struct pmd_port *port)
 		return;
 	if (pmd_events_take_remove(port))
 		remove_device(sw, port);
-	else if (!pmd_device_present(port))
+	else if (is_gone(port))
 		vanished(sw, port);
+	else if (port->absent_since != 0)
+		return; /* not touched before that is decided */
 	else if (port->halted)
 		try_again(sw, port);
 	else if (pmd_events_take_reset(port))
