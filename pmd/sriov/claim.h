@@ -10,7 +10,8 @@
  * the configuration.
  * Threads: the control thread (the main thread, before EAL).
  * On failure: one logged line per error, "[port NAME] key: what was found; what is allowed".
- * Waits: each has a limit (pmd_sriov_env.wait_ms); starting and giving back may take seconds.
+ * Waits: each of ours has a limit (pmd_sriov_env.wait_ms), what the kernel does inside a write has
+ * none; starting and giving back may take seconds.
  */
 #ifndef PMD_SRIOV_CLAIM_H
 #define PMD_SRIOV_CLAIM_H
