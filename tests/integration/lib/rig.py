@@ -36,6 +36,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.a
 VFRINGD = os.environ.get('VFRINGD', f'{ROOT}/build/switch/vfringd')
 # The simulated VF's driver; it is not built where DPDK's own headers cannot be had.
 SIMVF = os.environ.get('SIMVF', f'{ROOT}/build/pmd/simvf/librte_net_simvf.so')
+# Every limit of time is so many times as long: on a machine whose CPUs are emulated, more than 1.
+PATIENCE = float(os.environ.get('VFRING_PATIENCE', 1))
 _number = itertools.count()
 
 
@@ -46,6 +48,7 @@ class Timeout(AssertionError):
 def wait_for(cond, limit, what, step=0.02):
     """Call cond() until it returns something true, and return that. Timeout after `limit` seconds.
     what: text, or a function that makes it."""
+    limit *= PATIENCE
     end = time.monotonic() + limit
     while True:
         value = cond()
@@ -62,7 +65,7 @@ def run(*argv, limit=30, check=True, netns=None):
     if netns:
         argv = ['ip', 'netns', 'exec', netns] + argv
     p = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                       errors='replace', timeout=limit)
+                       errors='replace', timeout=limit * PATIENCE)
     if not check:
         return p
     if p.returncode:
@@ -227,6 +230,7 @@ class Process:
 
     def wait(self, limit=10):
         """Its exit status (negative: the signal that ended it)."""
+        limit *= PATIENCE
         try:
             status = self.proc.wait(limit)
         except subprocess.TimeoutExpired:
@@ -251,7 +255,7 @@ class Process:
             with contextlib.suppress(Timeout):
                 self.stop(5)
             self.signal(signal.SIGKILL)
-            self.proc.wait(10)
+            self.proc.wait(10 * PATIENCE)
         self._close_fds()
 
 

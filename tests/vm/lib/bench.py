@@ -103,7 +103,7 @@ class Blast:
 
     def __enter__(self):
         def send():
-            self.result = wire.blast(self.net.peer, self.RATE, 120, size=300, vlan=self.vlan, netns=self.net.name,
+            self.result = wire.blast(self.net.peer, self.RATE, 600, size=300, vlan=self.vlan, netns=self.net.name,
                                      dst=self.mac, settle=1, stop=self.end)
         self.thread = threading.Thread(target=send)
         self.thread.start()
@@ -111,7 +111,7 @@ class Blast:
 
     def __exit__(self, *exc):
         self.end.set()
-        self.thread.join(30)
+        self.thread.join(60)
 
 
 class Box:

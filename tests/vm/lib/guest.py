@@ -16,6 +16,7 @@ import sys
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 sys.path.insert(0, os.path.join(TOP, 'tests/integration/lib'))
+os.environ.setdefault('VFRING_PATIENCE', '4')  # CPUs are emulated: rig's limits are for real ones
 from rig import run, wait_for  # noqa: E402
 from tap import Tap  # noqa: E402
 
