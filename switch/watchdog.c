@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <signal.h>
 
+#include <rte_cycles.h>
+
 #include "switch/switch.h"
 
-/* Looks without a turn in between, after which a worker in a call is no longer just preempted. */
-#define MAX_LOOKS 3
+/*
+ * A worker that was in a call at each look for so long is not just preempted (it often is, on its way
+ * out of that call). Well within a grace period's limit.
+ */
+#define HANGS_MS 400
 
-static void rescue(struct sw_worker *w, struct sw_lane *lane, struct vh_vring *vr)
+static void rescue(struct sw_worker *w, struct sw_lane *lane, struct vh_vring *vr, bool hangs)
 {
 	if (!vh_ring_calling(vr))
 		return;
-	if (vh_ring_call_blocks(vr) || w->looks >= MAX_LOOKS) {
+	if (vh_ring_call_blocks(vr) || hangs) {
 		SW_LOG(WARNING, "%s: its call eventfd blocks the worker on CPU %u",
 			lane->container->conf->name, w->cpu);
 		/* First the dummy, then the signal: a write that starts in between goes there. */
@@ -22,6 +27,8 @@ static void rescue(struct sw_worker *w, struct sw_lane *lane, struct vh_vring *v
 
 void sw_watchdog(struct switch_ctx *sw)
 {
+	uint64_t now = rte_get_timer_cycles(), limit = rte_get_timer_hz() * HANGS_MS / MS_PER_S;
+
 	for (unsigned int i = 0; i < sw->nb_workers; i++) {
 		struct sw_worker *w = &sw->workers[i];
 		uint64_t turns = __atomic_load_n(&w->stats.turns, __ATOMIC_ACQUIRE);
@@ -33,18 +40,19 @@ void sw_watchdog(struct switch_ctx *sw)
 		if (turns != w->turns_seen || turns == 0 ||
 			__atomic_load_n(&w->asleep, __ATOMIC_RELAXED)) {
 			w->turns_seen = turns;
-			w->looks = 0;
+			w->still_since = 0;
 			continue;
 		}
-		w->looks++;
+		if (w->still_since == 0)
+			w->still_since = now;
 		for (unsigned int l = 0; l < sw->nb_lanes; l++) {
 			struct sw_lane *lane = sw->lanes[l];
 
 			/* With no connection there are no rings to hang in. */
 			if (lane->worker != i || lane->pair.conn == NULL)
 				continue;
-			rescue(w, lane, &lane->pair.rx);
-			rescue(w, lane, &lane->pair.tx);
+			rescue(w, lane, &lane->pair.rx, now - w->still_since > limit);
+			rescue(w, lane, &lane->pair.tx, now - w->still_since > limit);
 		}
 	}
 }

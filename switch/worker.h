@@ -38,7 +38,7 @@ struct sw_worker {
 	struct sw_plan *plan; /* RCU; read by the worker, replaced by the control thread */
 	pthread_t thread; /* valid from the first turn on */
 	uint64_t turns_seen; /* the control thread's: watchdog.c */
-	unsigned int looks; /* likewise: since the worker was last seen to move */
+	uint64_t still_since; /* likewise: timer cycles, 0: seen to move */
 	bool stop; /* set by the control thread, relaxed */
 	unsigned int lcore;
 	unsigned int cpu;

@@ -239,7 +239,7 @@ static void test_watchdog_lets_it_sleep(void)
 	turns = get(&worker.stats.turns);
 	for (unsigned int i = 0; i < 10; i++)
 		sw_watchdog(&sw);
-	CU_ASSERT_EQUAL(worker.looks, 0);
+	CU_ASSERT_EQUAL(worker.still_since, 0);
 	CU_ASSERT_EQUAL(get(&worker.stats.turns), turns);
 }
 
