@@ -276,7 +276,11 @@ def blast(ifname, rate, seconds, size=64, vlan=None, netns=None, count=None, dst
 
         def drain():
             nonlocal gap, gap_at, highest, last
-            while (frame := wire.recv()) is not None:
+            # Not for ever: frames of others may come as fast as they can be looked at.
+            for _ in range(256):
+                frame = wire.recv()
+                if frame is None:
+                    return
                 seq = frames.seq(frame)
                 if seq is None:
                     continue

@@ -111,7 +111,7 @@ class Blast:
 
     def __exit__(self, *exc):
         self.end.set()
-        self.thread.join(60)
+        self.thread.join(120)
 
 
 class Box:
