@@ -20,12 +20,6 @@
 /* Revision and class, not vendor and device: a VF reads all ones there (SR-IOV 1.1, 3.4.1.1). */
 #define PCI_REVISION 0x08
 
-static void wake(struct pmd_port *port)
-{
-	if (port->events.wake != NULL)
-		port->events.wake(port->events.wake_arg);
-}
-
 /* EAL's interrupt thread, in a lock: the driver must not be called from here. */
 static void on_device(const char *name, enum rte_dev_event_type type, void *arg)
 {
@@ -35,7 +29,6 @@ static void on_device(const char *name, enum rte_dev_event_type type, void *arg)
 	if (type != RTE_DEV_EVENT_REMOVE)
 		return;
 	__atomic_store_n(&port->events.remove, true, __ATOMIC_RELEASE);
-	wake(port);
 }
 
 static int on_reset(uint16_t port_id, enum rte_eth_event_type type, void *arg, void *ret)
@@ -46,7 +39,6 @@ static int on_reset(uint16_t port_id, enum rte_eth_event_type type, void *arg, v
 	(void)type;
 	(void)ret;
 	__atomic_store_n(&port->events.reset, true, __ATOMIC_RELEASE);
-	wake(port);
 	return 0;
 }
 
@@ -55,12 +47,10 @@ static bool is_pci(const struct pmd_port *port)
 	return strcmp(rte_bus_name(rte_dev_bus(port->dev)), "pci") == 0;
 }
 
-void pmd_events_open(struct pmd_port *port, void (*fn)(void *arg), void *arg)
+void pmd_events_open(struct pmd_port *port)
 {
 	int ret;
 
-	port->events.wake = fn;
-	port->events.wake_arg = arg;
 	if (!is_pci(port))
 		return;
 	ret = rte_dev_event_callback_register(rte_dev_name(port->dev), on_device, port);
@@ -117,8 +107,8 @@ unsigned int pmd_device_pf(const struct pmd_port *port, char ifname[16])
 	struct pmd_pf pf;
 
 	if (!is_pci(port) ||
-		pmd_sysfs_link(name, sizeof(name), "%s/bus/pci/devices/%s/physfn",
-			pmd_sriov_env.sys, rte_dev_name(port->dev)) <= 0 ||
+		pmd_sysfs_link(
+			name, sizeof(name), PMD_PCI_FILE("physfn"), rte_dev_name(port->dev)) <= 0 ||
 		pmd_pf_get(name, &pf, why) < 0 || pf.ifindex == 0)
 		return 0;
 	snprintf(ifname, 16, "%s", pf.netdev);

@@ -4,7 +4,7 @@
  * has gone.
  *
  * Threads: open, close, take and present: the control thread. EAL's interrupt thread only sets
- * flags, and calls `wake`, which must not wait.
+ * flags.
  */
 #ifndef PMD_EVENTS_H
 #define PMD_EVENTS_H
@@ -15,14 +15,12 @@
 struct pmd_port;
 
 struct pmd_events {
-	void (*wake)(void *arg); /* NULL: nobody is told, only the flags are set */
-	void *wake_arg;
 	bool remove; /* atomic */
 	bool reset; /* atomic */
 };
 
 /* Between opening and closing the ethdev. Failure means that nothing will be heard; logged. */
-void pmd_events_open(struct pmd_port *port, void (*wake)(void *arg), void *arg);
+void pmd_events_open(struct pmd_port *port);
 void pmd_events_close(struct pmd_port *port);
 
 /*

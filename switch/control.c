@@ -72,8 +72,6 @@ static void on_request(struct switch_ctx *sw, int fd)
 	if (read(fd, &count, sizeof(count)) < 0)
 		return;
 	sw_requests_run(&sw->requests);
-	for (unsigned int i = 0; i < sw->nb_ports; i++)
-		sw_port_care(sw, sw->ports[i]);
 	for (unsigned int i = 0; i < sw->nb_containers; i++)
 		sw_container_changed(&sw->containers[i]);
 }

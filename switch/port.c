@@ -15,20 +15,13 @@
 #define RETRY_SEC 2
 #define GONE_SEC  1
 
-static void wake(void *arg)
-{
-	struct switch_ctx *sw = arg;
-
-	sw_requests_wake(&sw->requests);
-}
-
 int sw_ports_watch(struct switch_ctx *sw)
 {
 	int ret = pmd_pf_watch_open(&sw->pf_watch);
 
 	for (unsigned int i = 0; i < sw->nb_ports; i++)
 		if (sw->ports[i] != NULL)
-			pmd_events_open(sw->ports[i], wake, sw);
+			pmd_events_open(sw->ports[i]);
 	if (ret < 0)
 		SW_LOG(ERR, "cannot watch the kernel's network links: %s", strerror(-ret));
 	return ret;

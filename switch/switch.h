@@ -92,7 +92,7 @@ void sw_container_resume(struct sw_container *c);
 
 /*
  * port.c: the control thread's care for physical ports. watch: once, when all are open. care: each
- * tick, and when woken. pf_event: pf_watch has something to read.
+ * tick. pf_event: pf_watch has something to read.
  */
 int sw_ports_watch(struct switch_ctx *sw);
 void sw_port_care(struct switch_ctx *sw, struct pmd_port *port);

@@ -170,13 +170,13 @@ struct vh_tx_buf {
 };
 
 /* Brings a line into this core's cache to be written. Any address. */
-static inline void vh_prefetch_write(const volatile void *p)
+static inline void vh_prefetch_write(const void *p)
 {
 #if defined(__x86_64__)
 	/* The compiler takes a plain prefetch for the builtin unless told of this one's existence. */
-	__asm__ volatile("prefetchw %0" : : "m"(*(const volatile char *)p));
+	__asm__ volatile("prefetchw %0" : : "m"(*(const char *)p));
 #else
-	__builtin_prefetch((const void *)(uintptr_t)p, 1);
+	__builtin_prefetch(p, 1);
 #endif
 }
 

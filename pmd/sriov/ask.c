@@ -13,8 +13,7 @@ int pmd_vf_ask(const char *pci, struct pmd_vf_attr *out)
 	struct pmd_vf vf;
 	struct pmd_pf pf;
 
-	if (pmd_sysfs_link(name, sizeof(name), "%s/bus/pci/devices/%s/physfn", pmd_sriov_env.sys,
-		    pci) <= 0 ||
+	if (pmd_sysfs_link(name, sizeof(name), PMD_PCI_FILE("physfn"), pci) <= 0 ||
 		pmd_pf_get(name, &pf, why) < 0 || pf.ifindex == 0)
 		return -ENODEV;
 	for (unsigned int i = 0; i < pf.nb_vfs; i++)

@@ -5,8 +5,7 @@
 
 #include "pmd/sriov/claim_priv.h"
 
-#define BIT(key)  (1u << (key))
-#define DEV(file) "%s/bus/pci/devices/%s/" file, pmd_sriov_env.sys
+#define BIT(key) (1u << (key))
 
 /* Of each key: its name in the configuration, and what a driver that cannot set it allows. */
 static const struct {
@@ -159,7 +158,7 @@ static bool wait_for_link(const struct pmd_pf *pf)
 
 	while (pf->up && pmd_sriov_now_ms() < end) {
 		carrier = 0;
-		pmd_sysfs_number(&carrier, DEV("net/%s/carrier"), pf->pci, pf->netdev);
+		pmd_sysfs_number(&carrier, PMD_PCI_FILE("net/%s/carrier"), pf->pci, pf->netdev);
 		if (carrier != 0)
 			return true;
 		pmd_sriov_pause();
@@ -185,7 +184,7 @@ static const char *rate_trouble(
 		snprintf(value, 64, "%u", c->conf.attr.min_tx_rate);
 		return "0, or what this NIC can guarantee";
 	}
-	pmd_sysfs_number(&speed, DEV("net/%s/speed"), c->pf.pci, c->pf.netdev);
+	pmd_sysfs_number(&speed, PMD_PCI_FILE("net/%s/speed"), c->pf.pci, c->pf.netdev);
 	if (speed == 0 || attr.max_tx_rate <= speed)
 		return words[PMD_VF_RATE].refused;
 	snprintf(allowed, 64, "0 to %lu, the speed of the PF's link", speed);

@@ -6,8 +6,7 @@
 
 #include "pmd/sriov/claim_priv.h"
 
-#define DEV(file) "%s/bus/pci/devices/%s/" file, pmd_sriov_env.sys
-#define VFIO      "vfio-pci"
+#define VFIO "vfio-pci"
 
 static int fail(char why[PMD_LONG_WHY_LEN], int ret, const char *what, const char *pci)
 {
@@ -23,7 +22,7 @@ int pmd_bind_none(const char *pci, char why[PMD_LONG_WHY_LEN])
 	pmd_pci_driver(pci, driver);
 	if (driver[0] == '\0')
 		return 0;
-	ret = pmd_sysfs_write(pci, DEV("driver/unbind"), pci);
+	ret = pmd_sysfs_write(pci, PMD_PCI_FILE("driver/unbind"), pci);
 	pmd_pci_driver(pci, driver);
 	if (driver[0] == '\0') /* whoever did it */
 		return 0;
@@ -36,7 +35,7 @@ int pmd_bind_override(const char *pci, const char *driver)
 
 	/* An empty line takes an override away; an empty write would not reach the kernel. */
 	snprintf(text, sizeof(text), "%s\n", driver);
-	return pmd_sysfs_write(text, DEV("driver_override"), pci);
+	return pmd_sysfs_write(text, PMD_PCI_FILE("driver_override"), pci);
 }
 
 static int probe(const char *pci)
@@ -54,7 +53,7 @@ static int wait_group(const char *pci, char why[PMD_LONG_WHY_LEN])
 	char group[16], path[256];
 	int fd, err;
 
-	if (pmd_sysfs_link(group, sizeof(group), DEV("iommu_group"), pci) <= 0)
+	if (pmd_sysfs_link(group, sizeof(group), PMD_PCI_FILE("iommu_group"), pci) <= 0)
 		return fail(why, -ENODEV, "no IOMMU group of", pci);
 	snprintf(path, sizeof(path), "%s/vfio/%s", pmd_sriov_env.dev, group);
 	while ((fd = open(path, O_RDWR | O_CLOEXEC)) < 0) {
@@ -109,12 +108,12 @@ static int probe_any(const char *pci, const char *pf)
 	unsigned long autoprobe = 1;
 	int ret;
 
-	pmd_sysfs_number(&autoprobe, DEV("sriov_drivers_autoprobe"), pf);
+	pmd_sysfs_number(&autoprobe, PMD_PCI_FILE("sriov_drivers_autoprobe"), pf);
 	if (autoprobe == 0)
-		pmd_sysfs_write("1", DEV("sriov_drivers_autoprobe"), pf);
+		pmd_sysfs_write("1", PMD_PCI_FILE("sriov_drivers_autoprobe"), pf);
 	ret = probe(pci);
 	if (autoprobe == 0)
-		pmd_sysfs_write("0", DEV("sriov_drivers_autoprobe"), pf);
+		pmd_sysfs_write("0", PMD_PCI_FILE("sriov_drivers_autoprobe"), pf);
 	return ret;
 }
 
@@ -125,12 +124,12 @@ static void bind_by_name(const char *pci, const char *pf, const char *driver)
 
 	if (!pmd_sysfs_exists("%s/bus/pci/drivers/%s", pmd_sriov_env.sys, driver))
 		pmd_sriov_env.modprobe(driver);
-	pmd_sysfs_number(&autoprobe, DEV("sriov_drivers_autoprobe"), pf);
+	pmd_sysfs_number(&autoprobe, PMD_PCI_FILE("sriov_drivers_autoprobe"), pf);
 	if (autoprobe == 0)
-		pmd_sysfs_write("1", DEV("sriov_drivers_autoprobe"), pf);
+		pmd_sysfs_write("1", PMD_PCI_FILE("sriov_drivers_autoprobe"), pf);
 	pmd_sysfs_write(pci, "%s/bus/pci/drivers/%s/bind", pmd_sriov_env.sys, driver);
 	if (autoprobe == 0)
-		pmd_sysfs_write("0", DEV("sriov_drivers_autoprobe"), pf);
+		pmd_sysfs_write("0", PMD_PCI_FILE("sriov_drivers_autoprobe"), pf);
 }
 
 int pmd_bind_kernel(const char *pci, const char *pf, const char *driver, char why[PMD_LONG_WHY_LEN])
@@ -147,7 +146,8 @@ int pmd_bind_kernel(const char *pci, const char *pf, const char *driver, char wh
 		ret = probe_any(pci, pf);
 		pmd_pci_driver(pci, now);
 	}
-	if (now[0] == '\0' && pmd_sysfs_read(alias, sizeof(alias), DEV("modalias"), pci) > 0 &&
+	if (now[0] == '\0' &&
+		pmd_sysfs_read(alias, sizeof(alias), PMD_PCI_FILE("modalias"), pci) > 0 &&
 		pmd_sriov_env.modprobe(alias) == 0) {
 		ret = probe_any(pci, pf); /* a loaded module takes only what it may */
 		pmd_pci_driver(pci, now);

@@ -332,10 +332,3 @@ const char *pmd_sriov_name(const struct pmd_sriov *s, unsigned int port)
 
 	return c != NULL ? c->name : NULL;
 }
-
-bool pmd_sriov_present(const struct pmd_sriov *s, unsigned int port)
-{
-	const struct pmd_vf_claim *c = claim_of(s, port);
-
-	return c == NULL || pmd_vf_present(c->pci);
-}

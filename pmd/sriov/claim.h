@@ -67,13 +67,6 @@ const char *pmd_sriov_pci(const struct pmd_sriov *s, unsigned int port);
 /* "VF 3 of ens1f0 (0000:01:10.6)", for messages; NULL: this port has none. */
 const char *pmd_sriov_name(const struct pmd_sriov *s, unsigned int port);
 
-/*
- * Is the VF there, or has it been taken away (sriov_numvfs written, PF driver unloaded, unplugged)?
- * A driver may wait for ever on a device that is gone (igbvf does when it is stopped), so ask
- * first. Cheap: two system calls and a read. True for ports without a claim.
- */
-bool pmd_sriov_present(const struct pmd_sriov *s, unsigned int port);
-
 enum pmd_vf_place {
 	PMD_VF_PLACED, /* in the namespace, named, addressed, up */
 	PMD_VF_WAITING, /* for the namespace to appear, or for the kernel */
@@ -90,12 +83,5 @@ enum pmd_vf_place {
  * that it makes then is not awaited: WAITING.
  */
 enum pmd_vf_place pmd_sriov_place(struct pmd_sriov *s, unsigned int port);
-
-/*
- * Takes the netdev back: in our namespace, down, with its own name. pmd_sriov_release() does so,
- * too. Idempotent. Returns 0, or -errno, logged: then pmd_sriov_release() binds the VF's driver
- * anew, which makes a new netdev in the first namespace.
- */
-int pmd_sriov_unplace(struct pmd_sriov *s, unsigned int port);
 
 #endif /* PMD_SRIOV_CLAIM_H */

@@ -9,8 +9,6 @@
 #define ADDR_RANDOM 1
 #define ADDR_SET    3
 
-#define DEV(file) "%s/bus/pci/devices/%s/" file, pmd_sriov_env.sys
-
 /*
  * A PF reports a VF's MAC address alike whether it was set there or chosen on the VF's side. To go
  * back to the latter, the PF sets none (else the VF could never choose again), and the netdev does.
@@ -22,10 +20,11 @@ static void note_own_mac(struct pmd_vf_state *st, const struct pmd_vf *vf)
 	char text[32];
 
 	if (vf->netdev[0] == '\0' ||
-		pmd_sysfs_number(&type, DEV("net/%s/addr_assign_type"), vf->pci, vf->netdev) < 0 ||
+		pmd_sysfs_number(
+			&type, PMD_PCI_FILE("net/%s/addr_assign_type"), vf->pci, vf->netdev) < 0 ||
 		(type != ADDR_RANDOM && type != ADDR_SET))
 		return;
-	pmd_sysfs_read(text, sizeof(text), DEV("net/%s/address"), vf->pci, vf->netdev);
+	pmd_sysfs_read(text, sizeof(text), PMD_PCI_FILE("net/%s/address"), vf->pci, vf->netdev);
 	st->has_own_mac = sscanf(text, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &m[0], &m[1], &m[2], &m[3],
 				  &m[4], &m[5]) == 6;
 }

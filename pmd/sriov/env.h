@@ -29,6 +29,9 @@ struct pmd_sriov_env {
 
 extern struct pmd_sriov_env pmd_sriov_env;
 
+/* Format and first argument of a PCI device's file; its address is the second. */
+#define PMD_PCI_FILE(file) "%s/bus/pci/devices/%s/" file, pmd_sriov_env.sys
+
 /* Milliseconds of the monotonic clock, and a pause before looking again at what is to change. */
 uint64_t pmd_sriov_now_ms(void);
 void pmd_sriov_pause(void);

@@ -242,20 +242,3 @@ enum pmd_vf_place pmd_sriov_place(struct pmd_sriov *s, unsigned int port)
 	c->place = place(c);
 	return c->place;
 }
-
-int pmd_sriov_unplace(struct pmd_sriov *s, unsigned int port)
-{
-	struct pmd_vf_claim *c = &s->claims[port];
-	char why[PMD_LONG_WHY_LEN];
-	int ret;
-
-	if (!c->claimed || c->conf.kind != PMD_VF_NETDEV || !pmd_vf_present(c->pci))
-		return 0;
-	ret = pmd_netdev_fetch(&c->st, why);
-	if (ret < 0)
-		PMD_LOG(WARNING, "[container %s] netns: %s cannot be taken back: %s",
-			c->conf.container, c->name, why);
-	c->netns_ino = 0;
-	c->place = PMD_VF_WAITING;
-	return ret;
-}

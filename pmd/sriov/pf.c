@@ -4,14 +4,12 @@
 
 #include "pmd/sriov/claim_priv.h"
 
-#define DEV(file) "%s/bus/pci/devices/%s/" file, pmd_sriov_env.sys
-
 static int set_number(const char *pci, unsigned int nb)
 {
 	char text[16];
 
 	snprintf(text, sizeof(text), "%u", nb);
-	return pmd_sysfs_write(text, DEV("sriov_numvfs"), pci);
+	return pmd_sysfs_write(text, PMD_PCI_FILE("sriov_numvfs"), pci);
 }
 
 static bool wait_vfs(const char *pci, unsigned int nb)
@@ -21,7 +19,7 @@ static bool wait_vfs(const char *pci, unsigned int nb)
 	for (;;) {
 		unsigned int seen = 0;
 
-		while (seen < nb && pmd_sysfs_exists(DEV("virtfn%u"), pci, seen))
+		while (seen < nb && pmd_sysfs_exists(PMD_PCI_FILE("virtfn%u"), pci, seen))
 			seen++;
 		if (seen == nb)
 			return true;
@@ -68,11 +66,11 @@ int pmd_pf_enable(struct pmd_pf *pf, unsigned int nb, char why[PMD_LONG_WHY_LEN]
 		return ret;
 	}
 	/* No kernel driver is to take VFs that are not for it. */
-	pmd_sysfs_write("0", DEV("sriov_drivers_autoprobe"), pf->pci);
+	pmd_sysfs_write("0", PMD_PCI_FILE("sriov_drivers_autoprobe"), pf->pci);
 	ret = set_number(pf->pci, nb);
 	if (ret == 0 && !wait_vfs(pf->pci, nb))
 		ret = -ETIMEDOUT;
-	pmd_sysfs_write(st.autoprobe ? "1" : "0", DEV("sriov_drivers_autoprobe"), pf->pci);
+	pmd_sysfs_write(st.autoprobe ? "1" : "0", PMD_PCI_FILE("sriov_drivers_autoprobe"), pf->pci);
 	if (ret == 0) {
 		pf->nb_vfs = nb;
 		PMD_LOG(NOTICE, "%s: %u VF(s) enabled",
@@ -92,7 +90,8 @@ void pmd_pf_adopt(struct pmd_pf *pf)
 
 	if (pmd_state_pf_read(pf->pci, &st) < 0 || st.damaged || st.autoprobe == pf->autoprobe)
 		return;
-	if (pmd_sysfs_write(st.autoprobe ? "1" : "0", DEV("sriov_drivers_autoprobe"), pf->pci) == 0)
+	if (pmd_sysfs_write(st.autoprobe ? "1" : "0", PMD_PCI_FILE("sriov_drivers_autoprobe"),
+		    pf->pci) == 0)
 		pf->autoprobe = st.autoprobe;
 }
 
@@ -169,8 +168,8 @@ void pmd_pf_disable(const char *pci)
 	} else {
 		ret = set_number(pci, 0);
 		if (pf.autoprobe != st.autoprobe)
-			pmd_sysfs_write(
-				st.autoprobe ? "1" : "0", DEV("sriov_drivers_autoprobe"), pci);
+			pmd_sysfs_write(st.autoprobe ? "1" : "0",
+				PMD_PCI_FILE("sriov_drivers_autoprobe"), pci);
 		if (ret < 0)
 			PMD_LOG(WARNING, "PF %s keeps its %u VF(s): %s",
 				pf.netdev[0] != '\0' ? pf.netdev : pci, pf.nb_vfs, strerror(-ret));

@@ -4,16 +4,14 @@
 
 #include "pmd/sriov/claim_priv.h"
 
-#define DEV(file) "%s/bus/pci/devices/%s/" file, pmd_sriov_env.sys
-
 /* What stands in a file is done to a device: at least it must be the VF that it claims to be. */
 static bool is_vf_of(const struct pmd_vf_state *st)
 {
 	char pf[PMD_PCI_LEN], vf[PMD_PCI_LEN];
 
-	return pmd_sysfs_link(pf, sizeof(pf), DEV("physfn"), st->pci) > 0 &&
+	return pmd_sysfs_link(pf, sizeof(pf), PMD_PCI_FILE("physfn"), st->pci) > 0 &&
 		strcmp(pf, st->pf) == 0 &&
-		pmd_sysfs_link(vf, sizeof(vf), DEV("virtfn%u"), st->pf, st->index) > 0 &&
+		pmd_sysfs_link(vf, sizeof(vf), PMD_PCI_FILE("virtfn%u"), st->pf, st->index) > 0 &&
 		strcmp(vf, st->pci) == 0;
 }
 
@@ -22,10 +20,10 @@ static bool find_pf(struct pmd_vf_state *st)
 {
 	char vf[PMD_PCI_LEN];
 
-	if (pmd_sysfs_link(st->pf, sizeof(st->pf), DEV("physfn"), st->pci) <= 0)
+	if (pmd_sysfs_link(st->pf, sizeof(st->pf), PMD_PCI_FILE("physfn"), st->pci) <= 0)
 		return false;
-	for (unsigned int i = 0; pmd_sysfs_link(vf, sizeof(vf), DEV("virtfn%u"), st->pf, i) > 0;
-		i++)
+	for (unsigned int i = 0;
+		pmd_sysfs_link(vf, sizeof(vf), PMD_PCI_FILE("virtfn%u"), st->pf, i) > 0; i++)
 		if (strcmp(vf, st->pci) == 0) {
 			st->index = i;
 			return true;
@@ -49,7 +47,7 @@ static void bind_as_before(const struct pmd_vf_state *st)
 			strerror(-ret));
 	if (st->has_driver && st->driver[0] == '\0')
 		return;
-	pmd_sysfs_number(&autoprobe, DEV("sriov_drivers_autoprobe"), st->pf);
+	pmd_sysfs_number(&autoprobe, PMD_PCI_FILE("sriov_drivers_autoprobe"), st->pf);
 	if (!st->has_driver && autoprobe == 0)
 		return;
 	if (pmd_bind_kernel(st->pci, st->pf, st->has_driver ? st->driver : NULL, why) == 0)
@@ -137,7 +135,7 @@ int pmd_undo_vf(struct pmd_vf_state *st, int fd)
 			"VF %s: the file %s/vf-%s is damaged: what it tells is undone, the rest is "
 			"as the kernel has it",
 			st->pci, pmd_sriov_env.state, st->pci);
-	if (!pmd_sysfs_exists(DEV(""), st->pci)) {
+	if (!pmd_sysfs_exists(PMD_PCI_FILE(""), st->pci)) {
 		pmd_state_vf_remove(st->pci, fd);
 		return 0;
 	}

@@ -10,18 +10,17 @@
 #include "pmd/sriov/state.h"
 #include "pmd/sriov/sysfs.h"
 
-/* A file of a PCI device: DEV("driver"), pci */
-#define DEV(file)  "%s/bus/pci/devices/%s/" file, pmd_sriov_env.sys
+/* A file of a PCI device: PMD_PCI_FILE("driver"), pci */
 #define IFF_UP_BIT 1ul
 
 void pmd_pci_driver(const char *pci, char driver[PMD_DRIVER_LEN])
 {
-	pmd_sysfs_link(driver, PMD_DRIVER_LEN, DEV("driver"), pci);
+	pmd_sysfs_link(driver, PMD_DRIVER_LEN, PMD_PCI_FILE("driver"), pci);
 }
 
 void pmd_pci_override(const char *pci, char driver[PMD_DRIVER_LEN])
 {
-	pmd_sysfs_read(driver, PMD_DRIVER_LEN, DEV("driver_override"), pci);
+	pmd_sysfs_read(driver, PMD_DRIVER_LEN, PMD_PCI_FILE("driver_override"), pci);
 	if (strcmp(driver, "(null)") == 0) /* the kernel's way to print nothing */
 		driver[0] = '\0';
 }
@@ -31,7 +30,7 @@ void pmd_pci_netdev(const char *pci, char netdev[IF_NAMESIZE])
 	struct pmd_sysfs_names names;
 
 	netdev[0] = '\0';
-	pmd_sysfs_names(&names, DEV("net"), pci);
+	pmd_sysfs_names(&names, PMD_PCI_FILE("net"), pci);
 	if (names.nb > 0 && strlen(names.name[0]) < IF_NAMESIZE)
 		strcpy(netdev, names.name[0]);
 	pmd_sysfs_names_free(&names);
@@ -47,9 +46,9 @@ bool pmd_vf_present(const char *pci)
 	 * The kernel removes this link before it asks the VF's driver to let go; the folder stays
 	 * until the driver has done so.
 	 */
-	if (!pmd_sysfs_exists(DEV("physfn"), pci))
+	if (!pmd_sysfs_exists(PMD_PCI_FILE("physfn"), pci))
 		return false;
-	snprintf(path, sizeof(path), DEV("config"), pci);
+	snprintf(path, sizeof(path), PMD_PCI_FILE("config"), pci);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd >= 0) {
 		/* Command and status: a VF's vendor and device read as all ones even in health. */
@@ -66,7 +65,8 @@ static bool is_representor(const char *pci, const char *netdev)
 	unsigned int pf, vf;
 	char name[32];
 
-	return pmd_sysfs_read(name, sizeof(name), DEV("net/%s/phys_port_name"), pci, netdev) > 0 &&
+	return pmd_sysfs_read(name, sizeof(name), PMD_PCI_FILE("net/%s/phys_port_name"), pci,
+		       netdev) > 0 &&
 		(sscanf(name, "pf%uvf%u", &pf, &vf) == 2 ||
 			sscanf(name, "c%*upf%uvf%u", &pf, &vf) == 2);
 }
@@ -75,7 +75,7 @@ static void choose_netdev(struct pmd_pf *pf)
 {
 	struct pmd_sysfs_names names;
 
-	pmd_sysfs_names(&names, DEV("net"), pf->pci);
+	pmd_sysfs_names(&names, PMD_PCI_FILE("net"), pf->pci);
 	for (unsigned int i = 0; i < names.nb && pf->netdev[0] == '\0'; i++)
 		if (strlen(names.name[i]) < IF_NAMESIZE && !is_representor(pf->pci, names.name[i]))
 			strcpy(pf->netdev, names.name[i]);
@@ -90,7 +90,7 @@ static unsigned int count_vfs(const char *pci)
 {
 	unsigned int nb = 0;
 
-	while (pmd_sysfs_exists(DEV("virtfn%u"), pci, nb))
+	while (pmd_sysfs_exists(PMD_PCI_FILE("virtfn%u"), pci, nb))
 		nb++;
 	return nb;
 }
@@ -100,21 +100,21 @@ static int read_pf(struct pmd_pf *pf)
 {
 	unsigned long value;
 
-	if (pmd_sysfs_number(&value, DEV("sriov_totalvfs"), pf->pci) < 0)
+	if (pmd_sysfs_number(&value, PMD_PCI_FILE("sriov_totalvfs"), pf->pci) < 0)
 		return -ENOTSUP;
 	pf->max_vfs = (unsigned int)value;
 	pf->nb_vfs = count_vfs(pf->pci);
 	pf->autoprobe = true;
-	if (pmd_sysfs_number(&value, DEV("sriov_drivers_autoprobe"), pf->pci) == 0)
+	if (pmd_sysfs_number(&value, PMD_PCI_FILE("sriov_drivers_autoprobe"), pf->pci) == 0)
 		pf->autoprobe = value != 0;
 	pmd_pci_driver(pf->pci, pf->driver);
 	if (pf->netdev[0] == '\0')
 		choose_netdev(pf);
 	if (pf->netdev[0] == '\0')
 		return 0;
-	if (pmd_sysfs_number(&value, DEV("net/%s/ifindex"), pf->pci, pf->netdev) == 0)
+	if (pmd_sysfs_number(&value, PMD_PCI_FILE("net/%s/ifindex"), pf->pci, pf->netdev) == 0)
 		pf->ifindex = (unsigned int)value;
-	if (pmd_sysfs_number(&value, DEV("net/%s/flags"), pf->pci, pf->netdev) == 0)
+	if (pmd_sysfs_number(&value, PMD_PCI_FILE("net/%s/flags"), pf->pci, pf->netdev) == 0)
 		pf->up = (value & IFF_UP_BIT) != 0;
 	return 0;
 }
@@ -195,7 +195,7 @@ int pmd_pf_get(const char *name, struct pmd_pf *pf, char why[PMD_SRIOV_WHY_LEN])
 		if (strlen(name) < sizeof(pf->netdev))
 			strcpy(pf->netdev, name);
 	}
-	if (pf->pci[0] == '\0' || !pmd_sysfs_exists(DEV(""), pf->pci)) {
+	if (pf->pci[0] == '\0' || !pmd_sysfs_exists(PMD_PCI_FILE(""), pf->pci)) {
 		snprintf(why, PMD_SRIOV_WHY_LEN, "no%s PCI device",
 			strchr(name, ':') != NULL ? " such" : "");
 		add_pfs(why);
@@ -204,7 +204,7 @@ int pmd_pf_get(const char *name, struct pmd_pf *pf, char why[PMD_SRIOV_WHY_LEN])
 	if (read_pf(pf) == 0)
 		return 0;
 	snprintf(why, PMD_SRIOV_WHY_LEN, "%s",
-		pmd_sysfs_exists(DEV("physfn"), pf->pci)
+		pmd_sysfs_exists(PMD_PCI_FILE("physfn"), pf->pci)
 			? "this is a VF itself"
 			: "no SR-IOV (or it is off in the firmware)");
 	add_pfs(why);
@@ -214,7 +214,7 @@ int pmd_pf_get(const char *name, struct pmd_pf *pf, char why[PMD_SRIOV_WHY_LEN])
 static bool is_vfio(const char *pci, const char *driver)
 {
 	/* Vendors have variants of it: mlx5_vfio_pci, ... */
-	return strcmp(driver, "vfio-pci") == 0 || pmd_sysfs_exists(DEV("vfio-dev"), pci);
+	return strcmp(driver, "vfio-pci") == 0 || pmd_sysfs_exists(PMD_PCI_FILE("vfio-dev"), pci);
 }
 
 static bool is_foreign(const char *pci, const char *driver)
@@ -225,7 +225,7 @@ static bool is_foreign(const char *pci, const char *driver)
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (strcmp(driver, names[i]) == 0)
 			return true;
-	return pmd_sysfs_exists(DEV("uio"), pci);
+	return pmd_sysfs_exists(PMD_PCI_FILE("uio"), pci);
 }
 
 static enum pmd_vf_use netdev_use(struct pmd_vf *vf)
@@ -233,8 +233,9 @@ static enum pmd_vf_use netdev_use(struct pmd_vf *vf)
 	unsigned long flags = 0;
 	char master[64];
 
-	pmd_sysfs_number(&flags, DEV("net/%s/flags"), vf->pci, vf->netdev);
-	if (pmd_sysfs_link(master, sizeof(master), DEV("net/%s/master"), vf->pci, vf->netdev) > 0) {
+	pmd_sysfs_number(&flags, PMD_PCI_FILE("net/%s/flags"), vf->pci, vf->netdev);
+	if (pmd_sysfs_link(master, sizeof(master), PMD_PCI_FILE("net/%s/master"), vf->pci,
+		    vf->netdev) > 0) {
 		snprintf(vf->user, sizeof(vf->user), "netdev %s, part of %s", vf->netdev, master);
 		return PMD_VF_UP;
 	}
@@ -293,11 +294,11 @@ int pmd_vf_get(const struct pmd_pf *pf, unsigned int index, const struct pmd_ope
 	char text[32];
 
 	*vf = (struct pmd_vf){ .index = index, .group = -1 };
-	if (pmd_sysfs_link(vf->pci, sizeof(vf->pci), DEV("virtfn%u"), pf->pci, index) <= 0)
+	if (pmd_sysfs_link(vf->pci, sizeof(vf->pci), PMD_PCI_FILE("virtfn%u"), pf->pci, index) <= 0)
 		return -ENODEV;
 	pmd_pci_driver(vf->pci, vf->driver);
 	pmd_pci_netdev(vf->pci, vf->netdev);
-	if (pmd_sysfs_link(text, sizeof(text), DEV("iommu_group"), vf->pci) > 0)
+	if (pmd_sysfs_link(text, sizeof(text), PMD_PCI_FILE("iommu_group"), vf->pci) > 0)
 		vf->group = atoi(text);
 	vf->use = find_use(vf, openers);
 	pmd_sysfs_printable(vf->user);
@@ -317,7 +318,7 @@ static bool is_harmless(const char *pci, const char *driver)
 {
 	unsigned long class = 0;
 
-	pmd_sysfs_number(&class, DEV("class"), pci);
+	pmd_sysfs_number(&class, PMD_PCI_FILE("class"), pci);
 	return driver[0] == '\0' || is_vfio(pci, driver) || strcmp(driver, "pci-stub") == 0 ||
 		strcmp(driver, "pcieport") == 0 || class >> 8 == 0x0604;
 }
@@ -330,7 +331,7 @@ int pmd_vf_iommu_check(
 	size_t len = 0;
 
 	why[0] = '\0';
-	if (!pmd_sysfs_exists(DEV("iommu_group"), pci)) {
+	if (!pmd_sysfs_exists(PMD_PCI_FILE("iommu_group"), pci)) {
 		snprintf(why, room,
 			"has no IOMMU group: the machine has no IOMMU, or it is off; allowed are "
 			"VFs "
@@ -338,7 +339,7 @@ int pmd_vf_iommu_check(
 			"intel_iommu=on on the kernel's command line)");
 		return -ENOTSUP;
 	}
-	pmd_sysfs_names(&names, DEV("iommu_group/devices"), pci);
+	pmd_sysfs_names(&names, PMD_PCI_FILE("iommu_group/devices"), pci);
 	for (unsigned int i = 0; i < names.nb; i++) {
 		const char *other = names.name[i];
 

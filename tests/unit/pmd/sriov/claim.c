@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "pmd/sriov/claim.h"
+#include "pmd/sriov/vf.h"
 
 #include "tests/unit/pmd/sriov/fake.h"
 
@@ -45,13 +46,10 @@ static void test_none(void)
 	CU_ASSERT_PTR_NULL(pmd_sriov_pci(s, 0));
 	CU_ASSERT_PTR_NULL(pmd_sriov_name(s, 0));
 	CU_ASSERT_PTR_NULL(pmd_sriov_pci(s, 1));
-	CU_ASSERT_TRUE(pmd_sriov_present(s, 0));
 	CU_ASSERT_EQUAL(pmd_sriov_place(s, 0), PMD_VF_FAILED);
-	CU_ASSERT_EQUAL(pmd_sriov_unplace(s, 0), 0);
 	pmd_sriov_release(s);
 	pmd_sriov_release(NULL);
 	CU_ASSERT_PTR_NULL(pmd_sriov_pci(NULL, 0));
-	CU_ASSERT_TRUE(pmd_sriov_present(NULL, 0));
 	CU_ASSERT_FALSE(pmd_sysfs_exists("%s", fake.state));
 	CU_ASSERT_EQUAL(fake.nb_writes, 0);
 }
@@ -70,7 +68,6 @@ static void test_enable(void)
 	CU_ASSERT_TRUE(is_bound(1, "")); /* autoprobe was off meanwhile */
 	CU_ASSERT_TRUE(is_bound(2, "vfio-pci"));
 	CU_ASSERT_EQUAL(pf_number("sriov_drivers_autoprobe"), 1);
-	CU_ASSERT_TRUE(pmd_sriov_present(s, 0));
 	pmd_sriov_release(s);
 	CU_ASSERT_EQUAL(pf_number("sriov_numvfs"), 0);
 	CU_ASSERT_TRUE(is_clean());
@@ -464,13 +461,13 @@ static void test_vanished(void)
 	struct pmd_vf_conf conf[] = { DPDK("p0", 0), DPDK("p1", 1) };
 
 	CU_ASSERT_EQUAL_FATAL(claim(conf, 2), 0);
-	CU_ASSERT_TRUE(pmd_sriov_present(s, 1));
+	CU_ASSERT_TRUE(pmd_vf_present(vf_pci(1)));
 	sh("rm sys/bus/pci/devices/%s/physfn", vf_pci(1)); /* the kernel's first step */
-	CU_ASSERT_FALSE(pmd_sriov_present(s, 1));
+	CU_ASSERT_FALSE(pmd_vf_present(vf_pci(1)));
 	put("\xff\xff\xff\xff\xff\xff\xff\xff", "sys/bus/pci/devices/%s/config", vf_pci(0));
-	CU_ASSERT_FALSE(pmd_sriov_present(s, 0));
+	CU_ASSERT_FALSE(pmd_vf_present(vf_pci(0)));
 	remove_vf(1);
-	CU_ASSERT_FALSE(pmd_sriov_present(s, 1));
+	CU_ASSERT_FALSE(pmd_vf_present(vf_pci(1)));
 	remove_vf(0);
 	put("0\n", "sys/bus/pci/devices/" PF "/sriov_numvfs");
 	pmd_sriov_release(s);
