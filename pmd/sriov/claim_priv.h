@@ -18,6 +18,12 @@
 
 #define PMD_LONG_WHY_LEN 512
 
+/*
+ * A driver that does not reach its PF while it is bound (the PF is being reset, a message is late)
+ * makes a MAC address up and stays with it. So often it is bound again, for that of the PF.
+ */
+#define PMD_BIND_RETRIES 2
+
 struct pmd_vf_claim {
 	bool wanted; /* this port has a VF, or is to have one */
 	bool claimed; /* there is a state file of ours */
@@ -35,6 +41,7 @@ struct pmd_vf_claim {
 	dev_t netns_dev; /* the namespace that it was placed in */
 	ino_t netns_ino;
 	uint64_t rebound_ms; /* when its driver was bound anew, for a netdev; 0: not since PLACED */
+	unsigned int retries; /* bound again for the PF's MAC address, since PLACED */
 	bool odd_path; /* last time, the path was no namespace */
 	char told[PMD_LONG_WHY_LEN]; /* the last trouble, so that it is logged once */
 };

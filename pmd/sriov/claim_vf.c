@@ -5,30 +5,6 @@
 
 #include "pmd/sriov/claim_priv.h"
 
-/* addr_assign_type: NET_ADDR_RANDOM, NET_ADDR_SET of a header that does not go with the others */
-#define ADDR_RANDOM 1
-#define ADDR_SET    3
-
-/*
- * A PF reports a VF's MAC address alike whether it was set there or chosen on the VF's side. To go
- * back to the latter, the PF sets none (else the VF could never choose again), and the netdev does.
- */
-static void note_own_mac(struct pmd_vf_state *st, const struct pmd_vf *vf)
-{
-	uint8_t *m = st->own_mac;
-	unsigned long type;
-	char text[32];
-
-	if (vf->netdev[0] == '\0' ||
-		pmd_sysfs_number(
-			&type, PMD_PCI_FILE("net/%s/addr_assign_type"), vf->pci, vf->netdev) < 0 ||
-		(type != ADDR_RANDOM && type != ADDR_SET))
-		return;
-	pmd_sysfs_read(text, sizeof(text), PMD_PCI_FILE("net/%s/address"), vf->pci, vf->netdev);
-	st->has_own_mac = sscanf(text, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &m[0], &m[1], &m[2], &m[3],
-				  &m[4], &m[5]) == 6;
-}
-
 /*
  * What to go back to. For a VF that is taken over, that is what its file says: what it looks like
  * now is the dead vfringd's work.
@@ -47,7 +23,12 @@ static void note_original(struct pmd_sriov *s, struct pmd_vf_claim *c, const str
 		memcpy(st->driver, vf->driver, sizeof(st->driver));
 		pmd_pci_override(vf->pci, st->driver_override);
 		memcpy(st->netdev, vf->netdev, sizeof(st->netdev));
-		note_own_mac(st, vf);
+		/*
+		 * A PF reports a VF's MAC address alike whether it was set there or chosen on the
+		 * VF's side. To go back to the latter, the PF sets none (else the VF could never
+		 * choose again), and the netdev does.
+		 */
+		st->has_own_mac = pmd_pci_own_mac(vf->pci, vf->netdev, st->own_mac);
 	}
 	snprintf(st->pci, sizeof(st->pci), "%s", vf->pci);
 	snprintf(st->instance, sizeof(st->instance), "%s", s->instance);

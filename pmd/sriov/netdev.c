@@ -155,12 +155,47 @@ out:
 }
 
 /*
+ * Its driver bound anew, it has a new netdev here; what asks next finds that, with some drivers a
+ * while later (iavf). Not at each tick, either, if no driver takes it.
+ */
+static enum pmd_vf_place rebind(struct pmd_vf_claim *c)
+{
+	char why[PMD_LONG_WHY_LEN];
+
+	if (c->rebound_ms != 0 && pmd_sriov_now_ms() - c->rebound_ms < pmd_sriov_env.wait_ms)
+		return c->place == PMD_VF_FAILED ? PMD_VF_FAILED : PMD_VF_WAITING;
+	c->rebound_ms = pmd_sriov_now_ms();
+	if (pmd_bind_none(c->pci, why) < 0 || pmd_bind_kernel(c->pci, c->pf.pci, NULL, why) < 0)
+		return tell(c, PMD_VF_FAILED, why);
+	return PMD_VF_WAITING;
+}
+
+/* The PF has one for it, and its driver has not got it. */
+static bool lacks_mac(const struct pmd_vf_claim *c, const char *netdev)
+{
+	static const uint8_t none[6];
+	uint8_t mac[6];
+
+	return (c->conf.attr.known & 1u << PMD_VF_MAC) != 0 &&
+		memcmp(c->conf.attr.mac, none, sizeof(none)) != 0 &&
+		pmd_pci_own_mac(c->pci, netdev, mac);
+}
+
+static enum pmd_vf_place rebind_for_mac(struct pmd_vf_claim *c)
+{
+	PMD_LOG(NOTICE, "[container %s] the driver of %s has made a MAC address up: bound again",
+		c->conf.container, c->name);
+	c->rebound_ms = 0;
+	c->retries++;
+	return rebind(c);
+}
+
+/*
  * Not here. There already, since a vfringd before us has put it there? Else in a namespace to which
  * no path leads any more.
  */
 static enum pmd_vf_place search(struct pmd_vf_claim *c, int fd)
 {
-	char why[PMD_LONG_WHY_LEN];
 	struct pmd_link link;
 	struct pmd_nl *there;
 	int ret;
@@ -173,16 +208,7 @@ static enum pmd_vf_place search(struct pmd_vf_claim *c, int fd)
 		if (ret == 0)
 			return PMD_VF_PLACED;
 	}
-	/*
-	 * Its driver bound anew, it has a new netdev here; what asks next finds that, with some
-	 * drivers a while later (iavf). Not at each tick, either, if no driver takes it.
-	 */
-	if (c->rebound_ms != 0 && pmd_sriov_now_ms() - c->rebound_ms < pmd_sriov_env.wait_ms)
-		return c->place == PMD_VF_FAILED ? PMD_VF_FAILED : PMD_VF_WAITING;
-	c->rebound_ms = pmd_sriov_now_ms();
-	if (pmd_bind_none(c->pci, why) < 0 || pmd_bind_kernel(c->pci, c->pf.pci, NULL, why) < 0)
-		return tell(c, PMD_VF_FAILED, why);
-	return PMD_VF_WAITING;
+	return rebind(c);
 }
 
 static enum pmd_vf_place place(struct pmd_vf_claim *c)
@@ -215,12 +241,15 @@ static enum pmd_vf_place place(struct pmd_vf_claim *c)
 	}
 	if (netdev[0] == '\0')
 		ret = search(c, fd);
+	else if (lacks_mac(c, netdev) && c->retries < PMD_BIND_RETRIES)
+		ret = rebind_for_mac(c);
 	else if (move_in(c, fd, netdev, why) < 0)
 		ret = tell(c, PMD_VF_FAILED, why);
 	else
 		ret = PMD_VF_PLACED;
 	if (ret == PMD_VF_PLACED) {
 		c->rebound_ms = 0;
+		c->retries = 0;
 		c->netns_dev = file.st_dev;
 		c->netns_ino = file.st_ino;
 		c->told[0] = '\0';

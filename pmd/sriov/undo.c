@@ -89,6 +89,29 @@ static void netdev_as_before(const struct pmd_vf_state *st)
 	pmd_nl_close(nl);
 }
 
+/* Its MAC address was the PF's, and is again if its driver gets it in one of some tries. */
+static void mac_as_before(const struct pmd_vf_state *st)
+{
+	char netdev[IF_NAMESIZE], why[PMD_LONG_WHY_LEN];
+	uint8_t mac[6];
+
+	if (!st->has_netdev || st->netdev[0] == '\0' || st->has_own_mac)
+		return;
+	for (int i = 0;
+		pmd_bind_wait_netdev(st->pci, netdev) == 0 && pmd_pci_own_mac(st->pci, netdev, mac);
+		i++) {
+		if (i == PMD_BIND_RETRIES || pmd_bind_none(st->pci, why) < 0) {
+			PMD_LOG(WARNING,
+				"VF %s: its netdev %s has not got its MAC address from the PF %s",
+				st->pci, netdev, st->pf);
+			return;
+		}
+		PMD_LOG(NOTICE, "VF %s: its driver has made a MAC address up: bound again",
+			st->pci);
+		bind_as_before(st);
+	}
+}
+
 static int restore(struct pmd_vf_state *st)
 {
 	char why[PMD_LONG_WHY_LEN], pf_why[PMD_SRIOV_WHY_LEN], driver[PMD_DRIVER_LEN];
@@ -121,6 +144,7 @@ static int restore(struct pmd_vf_state *st)
 	}
 	pmd_attr_restore(st, &pf);
 	bind_as_before(st);
+	mac_as_before(st);
 	return 0;
 }
 

@@ -36,6 +36,24 @@ void pmd_pci_netdev(const char *pci, char netdev[IF_NAMESIZE])
 	pmd_sysfs_names_free(&names);
 }
 
+/* addr_assign_type: NET_ADDR_RANDOM, NET_ADDR_SET of a header that does not go with the others */
+#define ADDR_RANDOM 1
+#define ADDR_SET    3
+
+bool pmd_pci_own_mac(const char *pci, const char *netdev, uint8_t m[6])
+{
+	unsigned long type;
+	char text[32];
+
+	if (netdev[0] == '\0' ||
+		pmd_sysfs_number(&type, PMD_PCI_FILE("net/%s/addr_assign_type"), pci, netdev) < 0 ||
+		(type != ADDR_RANDOM && type != ADDR_SET))
+		return false;
+	pmd_sysfs_read(text, sizeof(text), PMD_PCI_FILE("net/%s/address"), pci, netdev);
+	return sscanf(text, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &m[0], &m[1], &m[2], &m[3], &m[4],
+		       &m[5]) == 6;
+}
+
 bool pmd_vf_present(const char *pci)
 {
 	unsigned char regs[4] = { 0 };

@@ -82,6 +82,12 @@ void pmd_pci_netdev(const char *pci, char netdev[IF_NAMESIZE]);
 bool pmd_vf_present(const char *pci);
 
 /*
+ * Whether the netdev's MAC address is one that was made up by its driver or set on it, not the one
+ * that the VF has from its PF.
+ */
+bool pmd_pci_own_mac(const char *pci, const char *netdev, uint8_t mac[6]);
+
+/*
  * Its driver_override, "" if none. Only of a device that nobody has open: the kernel's lock is held
  * by whoever unbinds its driver, and waits for its user.
  */

@@ -343,6 +343,30 @@ static void test_own_mac(void)
 	CU_ASSERT_EQUAL(fake.attr[0].mac[5], 0);
 }
 
+/* The PF's address did not reach the VF's driver. */
+static void test_mac_made_up(void)
+{
+	struct pmd_vf_conf conf[] = { DPDK("p0", 0) };
+	unsigned long type = 9;
+
+	enabled(1);
+	CU_ASSERT_EQUAL_FATAL(claim(conf, 1), 0);
+	fake.no_mac = 2;
+	pmd_sriov_release(s);
+	pmd_sysfs_number(&type, PMD_PCI_FILE("net/vfnet0/addr_assign_type"), vf_pci(0));
+	CU_ASSERT_EQUAL(type, 0);
+	CU_ASSERT_EQUAL(lines(logged(), "its driver has made a MAC address up: bound again"), 2);
+	CU_ASSERT_EQUAL_FATAL(claim(conf, 1), 0);
+	fake.no_mac = 1000;
+	pmd_sriov_release(s);
+	CU_ASSERT_TRUE(says(logged(),
+		"VF 0000:01:10.0: its netdev vfnet0 has not got its MAC address from the PF "
+		"0000:01:00.0"));
+	CU_ASSERT_EQUAL(fake.no_mac, 997);
+	CU_ASSERT_TRUE(is_bound(0, "igbvf"));
+	CU_ASSERT_TRUE(is_clean());
+}
+
 static void test_no_netdev(void)
 {
 	struct pmd_vf_conf conf[] = { DPDK("p0", 0) };
@@ -508,6 +532,7 @@ static const struct unit_test tests[] = {
 	{ "attributes that a driver refuses", test_attributes },
 	{ "a rate waits for the PF's link", test_link },
 	{ "a MAC address of the VF's own", test_own_mac },
+	{ "an address made up", test_mac_made_up },
 	{ "a PF without a netdev", test_no_netdev },
 	{ "IOMMU groups", test_iommu },
 	{ "no vfio-pci", test_no_vfio },

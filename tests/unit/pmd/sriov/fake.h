@@ -45,6 +45,7 @@ static struct {
 	bool vfio; /* vfio-pci is there, or can be loaded */
 	bool igbvf;
 	unsigned int not_supported; /* attributes */
+	unsigned int no_mac; /* so many times the VF's driver makes a MAC address up */
 	unsigned int no_link; /* so many times the PF's link is down when a rate is set */
 	struct pmd_vf_attr *attr; /* shared with children, as the tree is */
 	unsigned int die_at; /* the step at which this process ends; 0: none */
@@ -195,7 +196,9 @@ static inline int bind_to(const char *pci, const char *driver)
 	if (strcmp(driver, "igbvf") == 0) {
 		folder("sys/bus/pci/devices/%s/net/vfnet%s", pci, pci + 11);
 		put("0x1002\n", "sys/bus/pci/devices/%s/net/vfnet%s/flags", pci, pci + 11);
-		put("0\n", "sys/bus/pci/devices/%s/net/vfnet%s/addr_assign_type", pci, pci + 11);
+		put(fake.no_mac > 0 ? "1\n" : "0\n",
+			"sys/bus/pci/devices/%s/net/vfnet%s/addr_assign_type", pci, pci + 11);
+		fake.no_mac -= fake.no_mac > 0;
 		put("02:00:00:00:aa:bb\n", "sys/bus/pci/devices/%s/net/vfnet%s/address", pci,
 			pci + 11);
 	} else {

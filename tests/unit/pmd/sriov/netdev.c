@@ -194,6 +194,30 @@ static void test_own_mac(void)
 	CU_ASSERT_TRUE(run("ip link del peer"));
 }
 
+/* The container gets the address that the PF has for it, if its driver can. */
+static void test_mac_made_up(void)
+{
+	struct pmd_vf_conf conf = conf_of("eth1");
+	int fd = netns_new();
+
+	snprintf(netns, sizeof(netns), "%s/netns", fake.root);
+	conf.attr.known = ALL;
+	conf.attr.mac[5] = 9;
+	set_numvfs(1);
+	CU_ASSERT_TRUE_FATAL(run("ip link add vfnet0 type veth peer name peer"));
+	fake.no_mac = 2;
+	CU_ASSERT_EQUAL_FATAL(pmd_sriov_claim(&conf, 1, "vfring", &s), 0);
+	mount_netns(fd);
+	CU_ASSERT_EQUAL(pmd_sriov_place(s, 0), PMD_VF_WAITING);
+	CU_ASSERT_EQUAL(pmd_sriov_place(s, 0), PMD_VF_WAITING);
+	CU_ASSERT_EQUAL(
+		lines(logged(), "the driver of VF 0 of pf0 (0000:01:10.0) has made a MAC"), 2);
+	CU_ASSERT_EQUAL(pmd_sriov_place(s, 0), PMD_VF_PLACED);
+	umount_netns();
+	end();
+	close(fd);
+}
+
 static void test_gone(void)
 {
 	begin("eth1");
@@ -210,6 +234,7 @@ static const struct unit_test tests[] = {
 	{ "placed, replaced, and home again", test_place },
 	{ "what cannot be placed stays at home", test_refused },
 	{ "an address of its own", test_own_mac },
+	{ "an address made up", test_mac_made_up },
 	{ "the VF is gone", test_gone },
 };
 
