@@ -184,32 +184,45 @@ static unsigned int enable_pfs(struct pmd_sriov *s)
 	return errors;
 }
 
-/* The VFs that are to be on vfio-pci: they may share IOMMU groups. */
-static unsigned int claim_each(struct pmd_sriov *s)
+static void name_vf(struct pmd_vf_claim *c)
+{
+	struct pmd_vf vf;
+
+	if (pmd_vf_get(&c->pf, (unsigned int)c->index, NULL, &vf) == 0)
+		memcpy(c->pci, vf.pci, sizeof(c->pci));
+	snprintf(c->name, sizeof(c->name), "VF %d of %s (%s)", c->index, pf_name(&c->pf), c->pci);
+}
+
+/* Claims one, or with NULL all. The VFs that are to be on vfio-pci may share IOMMU groups. */
+static unsigned int claim_named(struct pmd_sriov *s, struct pmd_vf_claim *one)
 {
 	const char **ours = calloc(s->nb + 1, sizeof(*ours));
 	unsigned int errors = 0, nb = 0;
-	struct pmd_vf vf;
 
 	if (ours == NULL)
 		return 1;
-	for (unsigned int i = 0; i < s->nb; i++) {
-		struct pmd_vf_claim *c = &s->claims[i];
-
-		if (!c->wanted)
-			continue;
-		if (pmd_vf_get(&c->pf, (unsigned int)c->index, NULL, &vf) == 0)
-			memcpy(c->pci, vf.pci, sizeof(c->pci));
-		snprintf(c->name, sizeof(c->name), "VF %d of %s (%s)", c->index, pf_name(&c->pf),
-			c->pci);
-		if (c->conf.kind == PMD_VF_DPDK)
-			ours[nb++] = c->pci;
-	}
 	for (unsigned int i = 0; i < s->nb; i++)
-		if (s->claims[i].wanted)
+		if (s->claims[i].wanted && s->claims[i].conf.kind == PMD_VF_DPDK)
+			ours[nb++] = s->claims[i].pci;
+	for (unsigned int i = 0; i < s->nb; i++)
+		if (s->claims[i].wanted && (one == NULL || one == &s->claims[i]))
 			errors += pmd_claim_vf(s, &s->claims[i], ours, nb);
 	free(ours);
 	return errors;
+}
+
+static unsigned int claim_each(struct pmd_sriov *s)
+{
+	for (unsigned int i = 0; i < s->nb; i++)
+		if (s->claims[i].wanted)
+			name_vf(&s->claims[i]);
+	return claim_named(s, NULL);
+}
+
+unsigned int pmd_claim_one(struct pmd_sriov *s, struct pmd_vf_claim *c)
+{
+	name_vf(c);
+	return claim_named(s, c);
 }
 
 static void give_back(struct pmd_sriov *s)
@@ -217,7 +230,9 @@ static void give_back(struct pmd_sriov *s)
 	for (unsigned int i = s->nb; i-- > 0;) {
 		struct pmd_vf_claim *c = &s->claims[i];
 
-		if (c->claimed)
+		if (c->claimed && pmd_claim_lost(c))
+			pmd_claim_forget(c);
+		else if (c->claimed)
 			pmd_undo_vf(&c->st, c->fd);
 		c->claimed = false;
 		c->fd = -1;

@@ -67,11 +67,20 @@ const char *pmd_sriov_pci(const struct pmd_sriov *s, unsigned int port);
 /* "VF 3 of ens1f0 (0000:01:10.6)", for messages; NULL: this port has none. */
 const char *pmd_sriov_name(const struct pmd_sriov *s, unsigned int port);
 
+/*
+ * For a port whose VF the kernel has taken back (pmd_port_remove()), to be called now and then: is
+ * it there again? If it was destroyed, the one that is made anew under its index is prepared like
+ * the first; if somebody took it from vfio-pci, he has to bind it there again. 0: it can be opened.
+ * -EAGAIN: not yet (why is logged once); -EIO: it cannot be prepared (logged; nothing is left
+ * changed).
+ */
+int pmd_sriov_again(struct pmd_sriov *s, unsigned int port);
+
 enum pmd_vf_place {
 	PMD_VF_PLACED, /* in the namespace, named, addressed, up */
 	PMD_VF_WAITING, /* for the namespace to appear, or for the kernel */
 	PMD_VF_FAILED, /* logged, once for each different reason */
-	PMD_VF_GONE, /* the VF does not exist any more (logged once) */
+	PMD_VF_GONE, /* the VF does not exist (logged once); it may come again */
 };
 
 /*

@@ -33,8 +33,11 @@ struct pmd_vf_claim {
 	int index; /* of the VF; -1: not chosen yet */
 	char pci[PMD_PCI_LEN]; /* of the VF */
 	char name[96];
+	uint64_t inode; /* of the VF's folder: a VF that is made anew has another one */
 	struct pmd_vf_state st;
 	int fd; /* st's file, locked; -1: none */
+
+	char told[PMD_LONG_WHY_LEN]; /* the last trouble, so that it is logged once */
 
 	/* netdev.c */
 	enum pmd_vf_place place;
@@ -42,8 +45,8 @@ struct pmd_vf_claim {
 	ino_t netns_ino;
 	uint64_t rebound_ms; /* when its driver was bound anew, for a netdev; 0: not since PLACED */
 	unsigned int retries; /* bound again for the PF's MAC address, since PLACED */
+	uint64_t looked_ms; /* when a VF that is gone was looked for */
 	bool odd_path; /* last time, the path was no namespace */
-	char told[PMD_LONG_WHY_LEN]; /* the last trouble, so that it is logged once */
 };
 
 struct pmd_sriov {
@@ -62,6 +65,16 @@ struct pmd_sriov {
  */
 unsigned int pmd_claim_vf(
 	struct pmd_sriov *s, struct pmd_vf_claim *c, const char *const *ours, unsigned int nb_ours);
+
+/* claim.c: the same for one VF beside those that are claimed; it has been seen that it is free. */
+unsigned int pmd_claim_one(struct pmd_sriov *s, struct pmd_vf_claim *c);
+
+/*
+ * again.c: whether the VF has been destroyed since it was claimed, also if there is another one in
+ * its place. Then there is nothing to give back: the claim ends.
+ */
+bool pmd_claim_lost(const struct pmd_vf_claim *c);
+void pmd_claim_forget(struct pmd_vf_claim *c);
 
 /* pick.c: finds c->pf for every port, complains of each that cannot be had. Number of errors. */
 unsigned int pmd_pick_pfs(struct pmd_sriov *s);

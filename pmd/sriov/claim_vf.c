@@ -139,5 +139,6 @@ unsigned int pmd_claim_vf(
 		return 1;
 	}
 	c->claimed = true;
+	c->inode = pmd_sysfs_inode(PMD_PCI_FILE(""), c->pci);
 	return change(c, keys, now.known, in_place);
 }

@@ -260,14 +260,34 @@ static enum pmd_vf_place place(struct pmd_vf_claim *c)
 	return ret;
 }
 
+/* Not at each tick. */
+static bool come_again(struct pmd_sriov *s, struct pmd_vf_claim *c, unsigned int port)
+{
+	if (pmd_sriov_now_ms() - c->looked_ms < pmd_sriov_env.wait_ms / 2)
+		return false;
+	c->looked_ms = pmd_sriov_now_ms();
+	if (c->claimed && !pmd_claim_lost(c)) /* it did not answer for a while */
+		return pmd_vf_present(c->pci);
+	if (pmd_sriov_again(s, port) < 0)
+		return false;
+	PMD_LOG(NOTICE, "[container %s] %s is there again", c->conf.container, c->name);
+	c->netns_ino = 0;
+	c->rebound_ms = 0;
+	c->retries = 0;
+	return true;
+}
+
 enum pmd_vf_place pmd_sriov_place(struct pmd_sriov *s, unsigned int port)
 {
 	struct pmd_vf_claim *c = &s->claims[port];
 
-	if (!c->claimed || c->conf.kind != PMD_VF_NETDEV)
+	if (!c->wanted || c->conf.kind != PMD_VF_NETDEV)
 		return PMD_VF_FAILED;
-	if (!pmd_vf_present(c->pci))
-		return tell(c, PMD_VF_GONE, "the VF has been taken away");
-	c->place = place(c);
+	if (c->claimed && !pmd_claim_lost(c) && pmd_vf_present(c->pci))
+		c->place = place(c);
+	else if (c->place != PMD_VF_GONE)
+		tell(c, PMD_VF_GONE, "the VF has been taken away");
+	else if (come_again(s, c, port))
+		c->place = PMD_VF_WAITING;
 	return c->place;
 }

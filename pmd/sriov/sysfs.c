@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "pmd/sriov/env.h"
@@ -99,6 +100,14 @@ int pmd_sysfs_link(char *buf, size_t room, const char *fmt, ...)
 	snprintf(buf, room, "%s", base);
 	pmd_sysfs_printable(buf);
 	return (int)strlen(buf);
+}
+
+uint64_t pmd_sysfs_inode(const char *fmt, ...)
+{
+	char path[MAX_PATH];
+	struct stat st;
+
+	return PATH(path, fmt) && stat(path, &st) == 0 ? st.st_ino : 0;
 }
 
 bool pmd_sysfs_exists(const char *fmt, ...)

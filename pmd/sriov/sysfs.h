@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define PMD_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
@@ -28,6 +29,9 @@ int pmd_sysfs_link(char *buf, size_t room, const char *fmt, ...) PMD_PRINTF(3, 4
 
 /* Bytes other than printable ASCII become '?': names of netdevs may hold any. */
 void pmd_sysfs_printable(char *s);
+
+/* Of the folder that a device has: another device under the same name has another one. 0: none. */
+uint64_t pmd_sysfs_inode(const char *fmt, ...) PMD_PRINTF(1, 2);
 
 bool pmd_sysfs_exists(const char *fmt, ...) PMD_PRINTF(1, 2);
 

@@ -195,8 +195,14 @@ def namespaces(t, bench):
         wait_for(lambda: there(0) and there(1), 30, lambda: f'the namespaces to have their VFs:\n{d.tail()}')
         out = pings()
         t.ok(' 0% packet loss' in out, 'and after its next start', f'{out}\n{d.tail()}')
+        pf.enable(3, autoprobe=1)
+        wait_for(lambda: there(0) and there(1), 60, lambda: f'the namespaces to have new VFs:\n{d.tail()}')
+        out = pings()
+        t.ok(' 0% packet loss' in out and all('vlan 100' in pf.info(n) for n in (1, 2)),
+             'all VFs destroyed and made anew: namespaces get theirs again, in the VLAN', f'{out}\n{d.tail()}')
         d.stop(20)
         t.ok(not there(0) and not there(1), 'after a clean exit they have them no more', d.tail())
+    pf.enable(0, autoprobe=1)  # the VFs were ours
     t.equal(state(pf), before, 'namespaces: after a clean exit all is as it was')
 
 

@@ -52,6 +52,7 @@ static struct {
 	bool die_after; /* the step is done */
 	unsigned int nb_steps;
 	unsigned int nb_sets;
+	unsigned int nb_removed;
 } fake;
 
 static inline void put(const char *text, const char *fmt, ...)
@@ -254,9 +255,15 @@ static inline void add_vf(unsigned int i)
 		bind_to(pci, "igbvf");
 }
 
+/* Its folder is kept elsewhere: one that is made anew has another inode, as in sysfs. */
 static inline void remove_vf(unsigned int i)
 {
-	remove_all("sys/bus/pci/devices/%s", vf_pci(i));
+	char from[400], to[400];
+
+	snprintf(from, sizeof(from), "%s/sys/bus/pci/devices/%s", fake.root, vf_pci(i));
+	snprintf(to, sizeof(to), "%s/kept/%d-%u", fake.root, (int)getpid(), fake.nb_removed++);
+	folder("kept");
+	CU_ASSERT_EQUAL(rename(from, to), 0);
 	remove_all("sys/bus/pci/devices/" PF "/virtfn%u", i);
 	remove_all("sys/kernel/iommu_groups/4%u", i);
 	remove_all("dev/vfio/4%u", i);

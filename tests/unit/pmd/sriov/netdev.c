@@ -229,6 +229,29 @@ static void test_gone(void)
 	end();
 }
 
+static void test_again(void)
+{
+	int fd = netns_new();
+
+	begin("eth1");
+	mount_netns(fd);
+	CU_ASSERT_EQUAL(pmd_sriov_place(s, 0), PMD_VF_PLACED);
+	remove_vf(0);
+	CU_ASSERT_TRUE(run("ip link del peer"));
+	CU_ASSERT_EQUAL(pmd_sriov_place(s, 0), PMD_VF_GONE);
+	pmd_sriov_env.wait_ms = 0; /* looks each time */
+	CU_ASSERT_EQUAL(pmd_sriov_place(s, 0), PMD_VF_GONE);
+	add_vf(0);
+	CU_ASSERT_TRUE_FATAL(run("ip link add vfnet0 type veth peer name peer"));
+	CU_ASSERT_EQUAL(pmd_sriov_place(s, 0), PMD_VF_GONE); /* a moment for its maker */
+	CU_ASSERT_EQUAL(pmd_sriov_place(s, 0), PMD_VF_WAITING);
+	CU_ASSERT_TRUE(says(logged(), "[container db0] VF 0 of pf0 (0000:01:10.0) is there again"));
+	CU_ASSERT_EQUAL(pmd_sriov_place(s, 0), PMD_VF_PLACED);
+	umount_netns();
+	end();
+	close(fd);
+}
+
 static const struct unit_test tests[] = {
 	{ "waits for the namespace", test_waits },
 	{ "placed, replaced, and home again", test_place },
@@ -236,6 +259,7 @@ static const struct unit_test tests[] = {
 	{ "an address of its own", test_own_mac },
 	{ "an address made up", test_mac_made_up },
 	{ "the VF is gone", test_gone },
+	{ "the VF comes again", test_again },
 };
 
 int main(void)
