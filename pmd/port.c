@@ -153,6 +153,15 @@ int pmd_tx_stop(struct pmd_port *port, uint16_t queue)
 	return ret;
 }
 
+/* The device has been out of use since stopped_at. */
+static void count_gap(struct pmd_port *port)
+{
+	port->nb_gaps++;
+	port->gap_last_us =
+		(rte_get_timer_cycles() - port->stopped_at) * US_PER_S / rte_get_timer_hz();
+	port->gap_max_us = RTE_MAX(port->gap_max_us, port->gap_last_us);
+}
+
 static int start_device(struct pmd_port *port)
 {
 	int ret = rte_eth_dev_start(port->port_id);
@@ -164,10 +173,7 @@ static int start_device(struct pmd_port *port)
 		return ret;
 	}
 	port->started = true;
-	port->nb_gaps++;
-	port->gap_last_us =
-		(rte_get_timer_cycles() - port->stopped_at) * US_PER_S / rte_get_timer_hz();
-	port->gap_max_us = RTE_MAX(port->gap_max_us, port->gap_last_us);
+	count_gap(port);
 	PMD_LOG(DEBUG, "%s: no packet went through for %" PRIu64 " us", port->name,
 		port->gap_last_us);
 	return 0;
@@ -187,6 +193,15 @@ void pmd_port_remove(struct pmd_port *port)
 	pmd_events_close(port);
 	pmd_port_remove_device(port->port_id);
 	port->removed = true;
+}
+
+void pmd_port_inherit(struct pmd_port *port, struct pmd_port *old)
+{
+	port->nb_gaps = old->nb_gaps;
+	port->gap_max_us = old->gap_max_us;
+	port->stopped_at = old->stopped_at;
+	count_gap(port);
+	pmd_port_free(old);
 }
 
 int pmd_port_resume(struct pmd_port *port)

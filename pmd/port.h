@@ -52,6 +52,7 @@ struct pmd_port {
 	char device[256];
 	struct rte_device *dev;
 	uint16_t port_id;
+	unsigned int number; /* no other port ever has it: for the names of its pools */
 	uint16_t nb_queues;
 	uint16_t rx_desc; /* as the driver rounded them */
 	uint16_t tx_desc;
@@ -69,6 +70,7 @@ struct pmd_port {
 	bool removed; /* the device was given back; what is here can only be freed */
 	bool halted; /* stopped, on host buffers, and does not start now */
 	uint64_t retry_at; /* timer cycles: when to try again */
+	int failures; /* to open a device that is there again */
 	uint64_t absent_since; /* timer cycles: since when it does not answer; 0: it does */
 	struct pmd_events events;
 	unsigned int pf_ifindex; /* of the PF's netdev; 0: none that is known */
@@ -132,6 +134,12 @@ int pmd_port_restart(struct pmd_port *port);
  * is `removed` then, or stuck.
  */
 void pmd_port_remove(struct pmd_port *port);
+
+/*
+ * `port`, just opened, takes the place of `old`, which is removed: it gets its history, and `old` is
+ * freed.
+ */
+void pmd_port_inherit(struct pmd_port *port, struct pmd_port *old);
 
 /*
  * The device is stopped, no ring is behind its queues, and it does not start (the PF may be down):

@@ -169,7 +169,7 @@ static int setup_rx_queue(
 
 	conf.offloads = 0;
 	conf.rx_drop_en = 1; /* a slow container must not stall its neighbours' queues */
-	snprintf(name, sizeof(name), "rx_%u_%u", port->port_id, queue);
+	snprintf(name, sizeof(name), "rx_%u_%u", port->number, queue);
 	port->queues[queue].pool =
 		pmd_rxpool_create(name, port->rx_desc, port->rx_buffer, port->socket_id);
 	if (port->queues[queue].pool == NULL) {
@@ -205,7 +205,7 @@ static int setup_tx_queue(
 	if (port->driver != NULL && conf.tx_rs_thresh != 0 &&
 		port->tx_desc > RTE_MAX(conf.tx_rs_thresh, TX_SPARE))
 		conf.tx_free_thresh = port->tx_desc - RTE_MAX(conf.tx_rs_thresh, TX_SPARE);
-	snprintf(name, sizeof(name), "txmap_%u_%u", port->port_id, queue);
+	snprintf(name, sizeof(name), "txmap_%u_%u", port->number, queue);
 	port->queues[queue].txpool = pmd_txpool_create(name, port->tx_desc, port->socket_id);
 	if (port->queues[queue].txpool == NULL) {
 		ret = -errno;
@@ -259,7 +259,7 @@ static int setup_queues(struct pmd_port *port, const struct rte_eth_dev_info *in
 	port->queues = calloc(port->nb_queues, sizeof(*port->queues));
 	if (port->queues == NULL)
 		return -ENOMEM;
-	snprintf(name, sizeof(name), "tx_%u", port->port_id);
+	snprintf(name, sizeof(name), "tx_%u", port->number);
 	port->tx_pool = rte_pktmbuf_pool_create(
 		name, nb_tx, TX_CACHE, 0, (uint16_t)tx_room, port->socket_id);
 	if (port->tx_pool == NULL) {
@@ -297,6 +297,7 @@ static int start(struct pmd_port *port)
 
 int pmd_port_open(const struct pmd_port_conf *conf, struct pmd_port **out)
 {
+	static unsigned int number;
 	struct rte_eth_dev_info info;
 	struct pmd_port *port = calloc(1, sizeof(*port));
 	int ret;
@@ -306,6 +307,7 @@ int pmd_port_open(const struct pmd_port_conf *conf, struct pmd_port **out)
 	snprintf(port->name, sizeof(port->name), "%s", conf->name);
 	snprintf(port->device, sizeof(port->device), "%s",
 		conf->vf != NULL ? conf->vf : conf->device);
+	port->number = number++;
 	port->nb_queues = conf->nb_queues;
 	port->mtu = conf->mtu;
 	port->rx_desc = conf->rx_desc;

@@ -86,7 +86,7 @@ static void on_tick(struct switch_ctx *sw, int fd)
 	for (unsigned int i = 0; i < sw->nb_containers; i++)
 		sw_container_tick(&sw->containers[i]);
 	for (unsigned int i = 0; i < sw->nb_ports; i++)
-		sw_port_care(sw, sw->ports[i]);
+		sw_port_care(sw, i);
 	sw_netns_tick(sw);
 }
 

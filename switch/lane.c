@@ -28,6 +28,18 @@ const char *sw_lane_state_str(enum sw_lane_state state)
 	return state < SW_LANE_STATES ? state_names[state] : "?";
 }
 
+void sw_lane_bind(struct sw_lane *lane, struct pmd_port *port, uint16_t queue)
+{
+	lane->port = port;
+	lane->port_id = port->port_id;
+	lane->queue = queue;
+	lane->pool = port->queues[queue].pool;
+	lane->txpool = port->queues[queue].txpool;
+	lane->tx_pool = port->tx_pool;
+	lane->tx_cleanup = port->driver != NULL && port->driver->tx_reap == PMD_TX_REAP_CLEANUP;
+	lane->max_frame = port->max_frame;
+}
+
 /* The control thread's own mistakes: these functions belong to it alone. */
 static void assert_control(const struct switch_ctx *sw)
 {

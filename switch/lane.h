@@ -111,6 +111,9 @@ struct sw_lane {
 	uint64_t nb_mapped_starts;
 };
 
+/* The port's queue behind the lane: at its making, and when another port takes the place of one. */
+void sw_lane_bind(struct sw_lane *lane, struct pmd_port *port, uint16_t queue);
+
 /* What a worker does, by the kind of the lane's rings. lane_poll.c */
 struct sw_lane_polls {
 	sw_poll_fn rx_copied;

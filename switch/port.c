@@ -44,7 +44,7 @@ static int quiesce(struct switch_ctx *sw, struct pmd_port *port)
 	return sw_plans_publish(sw, true);
 }
 
-static void go_on(struct switch_ctx *sw, struct pmd_port *port)
+void sw_port_go_on(struct switch_ctx *sw, struct pmd_port *port)
 {
 	for (unsigned int i = 0; i < sw->nb_lanes; i++)
 		if (sw->lanes[i]->port == port)
@@ -67,7 +67,7 @@ static void restart(struct switch_ctx *sw, struct pmd_port *port, const char *wh
 		SW_LOG(NOTICE, "%s: %s: started anew, %" PRIu64 " us without packets", port->name,
 			why, port->gap_last_us);
 	if (!port->stuck)
-		go_on(sw, port);
+		sw_port_go_on(sw, port);
 }
 
 static void try_again(struct switch_ctx *sw, struct pmd_port *port)
@@ -81,7 +81,7 @@ static void try_again(struct switch_ctx *sw, struct pmd_port *port)
 	if (pmd_port_resume(port) < 0)
 		return;
 	SW_LOG(NOTICE, "%s: the device starts again", port->name);
-	go_on(sw, port);
+	sw_port_go_on(sw, port);
 }
 
 /* The kernel waits for us to let go: whoever wrote sriov_numvfs hangs in that write. */
@@ -94,8 +94,8 @@ static void remove_device(struct switch_ctx *sw, struct pmd_port *port)
 		pmd_port_give_up(port, "a worker does not let go of its queues");
 	if (port->removed)
 		SW_LOG(WARNING,
-			"%s: the device is given back; its containers have no wire until "
-			"the daemon is started again",
+			"%s: the device is given back; its containers have no wire until it is "
+			"there again",
 			port->name);
 }
 
@@ -119,11 +119,15 @@ static void vanished(struct switch_ctx *sw, struct pmd_port *port)
 	quiesce(sw, port);
 }
 
-void sw_port_care(struct switch_ctx *sw, struct pmd_port *port)
+void sw_port_care(struct switch_ctx *sw, unsigned int i)
 {
-	if (port == NULL || port->stuck || port->removed)
+	struct pmd_port *port = sw->ports[i];
+
+	if (port == NULL || port->stuck)
 		return;
-	if (pmd_events_take_remove(port))
+	if (port->removed)
+		sw_port_again(sw, i);
+	else if (pmd_events_take_remove(port))
 		remove_device(sw, port);
 	else if (is_gone(port))
 		vanished(sw, port);

@@ -77,15 +77,7 @@ static int add_lanes(struct switch_ctx *sw, struct pmd_port *port)
 
 		if (lane == NULL)
 			return -ENOMEM;
-		lane->port = port;
-		lane->port_id = port->port_id;
-		lane->queue = q;
-		lane->pool = port->queues[q].pool;
-		lane->txpool = port->queues[q].txpool;
-		lane->tx_pool = port->tx_pool;
-		lane->tx_cleanup =
-			port->driver != NULL && port->driver->tx_reap == PMD_TX_REAP_CLEANUP;
-		lane->max_frame = port->max_frame;
+		sw_lane_bind(lane, port, q);
 		lane->state = SW_LANE_DRAIN;
 		lane->worker = choose_worker(sw, port);
 		sw->lanes[sw->nb_lanes++] = lane;
@@ -106,33 +98,37 @@ static uint16_t vlan_of(const struct cfg_port *port)
 	return attr.known & (1u << PMD_VF_VLAN) ? attr.vlan : 0;
 }
 
+int sw_setup_port(struct switch_ctx *sw, unsigned int i, struct pmd_port **out)
+{
+	const struct cfg_port *p = &sw->cfg->ports[i];
+	struct pmd_port_conf conf = {
+		.name = p->name,
+		.device = p->device,
+		.vf = pmd_sriov_pci(sw->sriov, i),
+		.nb_queues = p->queues,
+		.mtu = p->mtu,
+		.rx_desc = p->rx_desc,
+		.rx_buffer = p->rx_buffer,
+		.tx_desc = p->tx_desc,
+		.vlan = vlan_of(p),
+		.mac = p->mac.given ? p->mac.bytes : NULL,
+	};
+
+	return pmd_port_open(&conf, out);
+}
+
 unsigned int sw_setup_ports(struct switch_ctx *sw)
 {
 	unsigned int failures = 0;
 
 	for (unsigned int i = 0; i < sw->cfg->nb_ports; i++) {
-		const struct cfg_port *p = &sw->cfg->ports[i];
-		struct pmd_port_conf conf = {
-			.name = p->name,
-			.device = p->device,
-			.vf = pmd_sriov_pci(sw->sriov, i),
-			.nb_queues = p->queues,
-			.mtu = p->mtu,
-			.rx_desc = p->rx_desc,
-			.rx_buffer = p->rx_buffer,
-			.tx_desc = p->tx_desc,
-			.vlan = vlan_of(p),
-			.mac = p->mac.given ? p->mac.bytes : NULL,
-		};
 		struct pmd_port *port;
-		int ret;
 
 		/* Kept at its place in the configuration: containers refer to it by that. */
 		sw->nb_ports = i + 1;
 		if (sw_port_is_netdev(sw->cfg, i))
 			continue;
-		ret = pmd_port_open(&conf, &port);
-		if (ret < 0) {
+		if (sw_setup_port(sw, i, &port) < 0) {
 			failures++;
 			continue;
 		}

@@ -76,6 +76,8 @@ int sw_eal_init(const struct cfg *cfg, const char *argv0);
  */
 int sw_setup_init(struct switch_ctx *sw, const struct cfg *cfg, struct pmd_sriov *sriov);
 unsigned int sw_setup_ports(struct switch_ctx *sw);
+/* One port as it is configured. As pmd_port_open(). */
+int sw_setup_port(struct switch_ctx *sw, unsigned int i, struct pmd_port **out);
 unsigned int sw_setup_containers(struct switch_ctx *sw);
 int sw_setup_workers(struct switch_ctx *sw);
 /* True if nothing is left behind: then EAL, too, may be cleaned up. */
@@ -91,12 +93,17 @@ void sw_container_pause(struct sw_container *c);
 void sw_container_resume(struct sw_container *c);
 
 /*
- * port.c: the control thread's care for physical ports. watch: once, when all are open. care: each
- * tick. pf_event: pf_watch has something to read.
+ * port.c: the control thread's care for physical ports, by their place in the configuration. watch:
+ * once, when all are open. care: each tick. pf_event: pf_watch has something to read. go_on: rings
+ * that have been taken back because of the port are put to work again.
  */
 int sw_ports_watch(struct switch_ctx *sw);
-void sw_port_care(struct switch_ctx *sw, struct pmd_port *port);
+void sw_port_care(struct switch_ctx *sw, unsigned int i);
+void sw_port_go_on(struct switch_ctx *sw, struct pmd_port *port);
 void sw_ports_pf_event(struct switch_ctx *sw);
+
+/* port_again.c: the device of a port that was removed may be there again. Each tick. */
+void sw_port_again(struct switch_ctx *sw, unsigned int i);
 
 /*
  * watchdog.c: looks for a worker that hangs in a container's call eventfd, and gets it out; the

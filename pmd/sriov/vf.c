@@ -246,6 +246,14 @@ static bool is_foreign(const char *pci, const char *driver)
 	return pmd_sysfs_exists(PMD_PCI_FILE("uio"), pci);
 }
 
+bool pmd_pci_prepared(const char *pci)
+{
+	char driver[PMD_DRIVER_LEN];
+
+	pmd_pci_driver(pci, driver);
+	return is_vfio(pci, driver) || pmd_sysfs_exists(PMD_PCI_FILE("uio"), pci);
+}
+
 static enum pmd_vf_use netdev_use(struct pmd_vf *vf)
 {
 	unsigned long flags = 0;

@@ -81,6 +81,9 @@ void pmd_pci_driver(const char *pci, char driver[PMD_DRIVER_LEN]);
 void pmd_pci_netdev(const char *pci, char netdev[IF_NAMESIZE]);
 bool pmd_vf_present(const char *pci);
 
+/* Whether it is on a driver that leaves it to processes (vfio-pci, uio). */
+bool pmd_pci_prepared(const char *pci);
+
 /*
  * Whether the netdev's MAC address is one that was made up by its driver or set on it, not the one
  * that the VF has from its PF.

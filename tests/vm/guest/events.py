@@ -6,8 +6,9 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'lib'))
-from guest import Pf, Wire, main, write
-from bench import Bench, container, mapped, testpmd, wait_mapped
+from guest import Pf, Wire, main, netdev, write
+from bench import MACS, Bench, container, mapped, testpmd, wait_mapped
+from provisioned import state
 from rig import run, wait_for
 
 
@@ -37,13 +38,14 @@ def pf_down_up(t, bench):
         t.ok(status == 0, 'PF down and up: the daemon ends', f'status {status}\n{d.tail()}')
 
 
-def vfs_vanish(t, bench, how):
-    """All VFs go away while two are in use."""
+def take_away(t, bench, d, how):
+    """All VFs, while traffic flows."""
     pf = bench.pf
-    with bench.daemon(2) as d, testpmd(d, 0), testpmd(d, 1), bench.blast(0):
+    with bench.blast(0):
         for n in range(2):
             wait_mapped(d, n)
-        wait_for(lambda: container(d, 0)['rx_mapped'] > 50, 30, 'traffic')
+        before = container(d, 0)['rx_mapped']
+        wait_for(lambda: container(d, 0)['rx_mapped'] > before + 50, 30, 'traffic')
         if how == 'VFs disabled':
             writer = start_writing(f'{pf.path}/sriov_numvfs', 0)
         else:
@@ -51,11 +53,40 @@ def vfs_vanish(t, bench, how):
         wait_for(lambda: writer.poll() is not None, 30, lambda: f'the kernel to have the VFs back:\n{d.tail()}')
         t.ok(d.alive and not container(d, 0)['ring_pairs_working'],
              f'{how}: the daemon lives, answers, and uses the VFs no more', f'{container(d, 0)}\n{d.tail()}')
-        status = d.stop(20)
-        t.ok(status == 0, f'{how}: the daemon ends', f'status {status}\n{d.tail()}')
     if how != 'VFs disabled':
         write('/sys/bus/pci/drivers/igb/bind', pf.address)
+        if netdev(pf.address) != pf.netdev:  # udev would do that
+            run('ip', 'link', 'set', netdev(pf.address), 'name', pf.netdev)
         pf.up()
+
+
+def vfs_vanish(t, bench, how):
+    """All VFs go away while two are in use; made anew, they are used again."""
+    pf = bench.pf
+    if bench.how == 'ini':
+        pf.enable(3, autoprobe=1)
+        others = state(pf)
+        bench.prepare()
+    with bench.daemon(2) as d, testpmd(d, 0), testpmd(d, 1):
+        take_away(t, bench, d, how)
+        if bench.how == 'ini':
+            pf.enable(3, autoprobe=1)
+        else:
+            bench.prepare()
+        for n in range(2):
+            wait_for(lambda: mapped(d, n) and bench.echo(n, [100])['ok'], 60,
+                     lambda: f'frames again on wire{n}:\n{container(d, n)}\n{d.tail()}')
+            r = bench.echo(n)
+            t.ok(r['ok'] and mapped(d, n) and MACS[n] in pf.info(n),
+                 f'{how}, and enabled again: frames flow again on VF {n}, mapped', f'{r}\n{pf.info(n)}\n{d.tail()}')
+        t.equal(d.telemetry('/vfring/ports,wire0')['removed'], 0, f'{how}, and enabled again: a port as any other')
+        take_away(t, bench, d, how)
+        if bench.how == 'ini':
+            pf.enable(3, autoprobe=1)  # taken, or not looked at yet
+        status = d.stop(20)
+        t.ok(status == 0, f'{how}: the daemon ends', f'status {status}\n{d.tail()}')
+    if bench.how == 'ini':
+        t.equal(state(pf), others, f'{how}: VFs that others have made stay as they were')
 
 
 def cases(how):
