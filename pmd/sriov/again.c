@@ -2,8 +2,13 @@
 /* VFs that have been destroyed, with their PF's driver perhaps, and are made anew. */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "pmd/sriov/claim_priv.h"
+
+/* Percent of wait_ms between two looks: 2 s. After failures it doubles, up to a minute. */
+#define LOOK_PART     40
+#define MAX_DOUBLINGS 5
 
 bool pmd_claim_lost(const struct pmd_vf_claim *c)
 {
@@ -17,8 +22,7 @@ void pmd_claim_forget(struct pmd_vf_claim *c)
 	pmd_state_vf_remove(c->pci, c->fd);
 	c->fd = -1;
 	c->claimed = false;
-	/* Whoever makes VFs now is the one to take them away, too. */
-	pmd_state_pf_remove(c->pf.pci);
+	pmd_pf_forget(c->pf.pci);
 }
 
 static int wait(struct pmd_vf_claim *c, const char *why)
@@ -34,23 +38,23 @@ static int wait(struct pmd_vf_claim *c, const char *why)
 static int claim(struct pmd_sriov *s, struct pmd_vf_claim *c)
 {
 	char why[PMD_SRIOV_WHY_LEN];
-	struct pmd_openers openers;
 	struct pmd_pf pf;
 	struct pmd_vf vf;
-	int ret;
+	int pid;
 
 	/* By its address: a netdev's name may be another one now, or another's. */
 	if (pmd_pf_get(c->pf.pci, &pf, why) < 0)
 		return wait(c, why);
-	ret = pmd_openers_get(&openers);
-	if (ret == 0)
-		ret = pmd_vf_get(&pf, (unsigned int)c->index, &openers, &vf);
-	pmd_openers_free(&openers);
-	if (ret < 0)
-		return wait(c, strerror(-ret));
+	if (pmd_vf_get(&pf, (unsigned int)c->index, NULL, &vf) < 0)
+		return -EAGAIN;
 	if (vf.use != PMD_VF_FREE && vf.use != PMD_VF_PREPARED)
 		return wait(c, vf.user);
+	/* We may have another VF of its IOMMU group. */
+	pid = pmd_vf_opener_pid(vf.pci);
+	if (pid != 0 && pid != getpid())
+		return wait(c, "a process has it open");
 	c->pf = pf;
+	c->conf.attr = c->asked;
 	if (pmd_claim_one(s, c) == 0) {
 		c->told[0] = '\0';
 		return 0;
@@ -64,7 +68,8 @@ static int claim(struct pmd_sriov *s, struct pmd_vf_claim *c)
 
 /*
  * Seen before: whoever makes it, the kernel and udev have had the time between two looks for it. VFs
- * are made one by one, and names are given while they are.
+ * are made one by one, and names are given while they are. A link says enough: files of the PF may be
+ * locked by whoever waits for us to let go of the next of its VFs.
  */
 static bool is_settled(struct pmd_vf_claim *c)
 {
@@ -75,9 +80,8 @@ static bool is_settled(struct pmd_vf_claim *c)
 	return settled;
 }
 
-int pmd_sriov_again(struct pmd_sriov *s, unsigned int port)
+static int look(struct pmd_sriov *s, struct pmd_vf_claim *c)
 {
-	struct pmd_vf_claim *c = &s->claims[port];
 	char driver[PMD_DRIVER_LEN];
 	int lock, ret = -EAGAIN;
 
@@ -86,13 +90,10 @@ int pmd_sriov_again(struct pmd_sriov *s, unsigned int port)
 		pmd_pci_driver(c->pci, driver);
 		return strcmp(driver, "vfio-pci") == 0 ? 0 : wait(c, "not on vfio-pci");
 	}
-	/*
-	 * Of what is there, a link says enough: files of the PF may be locked by whoever waits for
-	 * us to let go of the next of its VFs.
-	 */
 	if (!c->claimed && !is_settled(c))
 		return -EAGAIN;
-	lock = pmd_state_lock();
+	/* At once: whoever has it may be waiting for us to let go of the next VF. */
+	lock = pmd_state_trylock();
 	if (lock < 0)
 		return -EAGAIN;
 	if (c->claimed)
@@ -100,5 +101,22 @@ int pmd_sriov_again(struct pmd_sriov *s, unsigned int port)
 	else
 		ret = claim(s, c);
 	pmd_state_unlock(lock);
+	return ret;
+}
+
+int pmd_sriov_again(struct pmd_sriov *s, unsigned int port)
+{
+	struct pmd_vf_claim *c = &s->claims[port];
+	uint64_t pause = (uint64_t)pmd_sriov_env.wait_ms * LOOK_PART / 100 << c->failures;
+	int ret;
+
+	if (pmd_sriov_now_ms() - c->looked_ms < pause)
+		return -EAGAIN;
+	ret = look(s, c);
+	c->looked_ms = pmd_sriov_now_ms();
+	if (ret == -EIO && c->failures < MAX_DOUBLINGS)
+		c->failures++;
+	else if (ret == 0)
+		c->failures = 0;
 	return ret;
 }

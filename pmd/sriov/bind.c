@@ -58,6 +58,8 @@ static int wait_group(const char *pci, char why[PMD_LONG_WHY_LEN])
 	snprintf(path, sizeof(path), "%s/vfio/%s", pmd_sriov_env.dev, group);
 	while ((fd = open(path, O_RDWR | O_CLOEXEC)) < 0) {
 		err = errno;
+		if (err == EBUSY && pmd_vf_opener_pid(pci) == getpid()) /* for another VF of it */
+			return 0;
 		if ((err != ENOENT && err != EBUSY) || pmd_sriov_now_ms() > end) {
 			snprintf(why, PMD_LONG_WHY_LEN, "%s: %s", path, strerror(err));
 			return -err;

@@ -33,6 +33,7 @@ static bool copy_conf(struct pmd_vf_claim *c, const struct pmd_vf_conf *conf)
 	c->index = -1;
 	c->place = PMD_VF_WAITING;
 	c->conf = *conf;
+	c->asked = conf->attr;
 	c->conf.port = strdup(conf->port);
 	c->conf.pf = strdup(conf->pf != NULL ? conf->pf : "");
 	c->conf.container = strdup(conf->container != NULL ? conf->container : "");
@@ -88,7 +89,7 @@ static int clean_up(struct pmd_sriov *s)
 		if (pmd_state_vf_read(pcis.name[i], &st) < 0 || st.locked)
 			continue;
 		c = st.damaged ? NULL : pmd_pick_claim_of(s, &st);
-		if (c != NULL && pmd_vf_present(st.pci)) {
+		if (c != NULL && pmd_vf_present(st.pci) && pmd_undo_same(&st)) {
 			c->index = (int)st.index;
 			continue;
 		}

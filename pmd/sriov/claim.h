@@ -68,8 +68,8 @@ const char *pmd_sriov_pci(const struct pmd_sriov *s, unsigned int port);
 const char *pmd_sriov_name(const struct pmd_sriov *s, unsigned int port);
 
 /*
- * For a port whose VF the kernel has taken back (pmd_port_remove()), to be called now and then: is
- * it there again? If it was destroyed, the one that is made anew under its index is prepared like
+ * For a port whose VF the kernel has taken back (pmd_port_remove()), to be called at each tick (it
+ * looks every 2 s, after failures less often): is it there again? If it was destroyed, the one that is made anew under its index is prepared like
  * the first; if somebody took it from vfio-pci, he has to bind it there again. 0: it can be opened.
  * -EAGAIN: not yet (why is logged once); -EIO: it cannot be prepared (logged; nothing is left
  * changed).

@@ -28,12 +28,15 @@ struct pmd_vf_claim {
 	bool wanted; /* this port has a VF, or is to have one */
 	bool claimed; /* there is a state file of ours */
 	struct pmd_vf_conf conf; /* its strings are ours */
+	struct pmd_vf_attr asked; /* conf.attr as configured: what others left may be added there */
 	char found[PMD_PCI_LEN + 24]; /* the configuration's words: "pf:ens1f0,vf=3" */
 	struct pmd_pf pf;
 	int index; /* of the VF; -1: not chosen yet */
 	char pci[PMD_PCI_LEN]; /* of the VF */
 	char name[96];
 	uint64_t inode; /* of the VF's folder: a VF that is made anew has another one */
+	uint64_t looked_ms; /* when a VF that is gone was looked for */
+	unsigned int failures; /* of preparing one that was made anew */
 	struct pmd_vf_state st;
 	int fd; /* st's file, locked; -1: none */
 
@@ -45,7 +48,6 @@ struct pmd_vf_claim {
 	ino_t netns_ino;
 	uint64_t rebound_ms; /* when its driver was bound anew, for a netdev; 0: not since PLACED */
 	unsigned int retries; /* bound again for the PF's MAC address, since PLACED */
-	uint64_t looked_ms; /* when a VF that is gone was looked for */
 	bool odd_path; /* last time, the path was no namespace */
 };
 
@@ -95,6 +97,8 @@ struct pmd_vf_claim *pmd_pick_claim_of(struct pmd_sriov *s, const struct pmd_vf_
  */
 int pmd_pf_enable(struct pmd_pf *pf, unsigned int nb, char why[PMD_LONG_WHY_LEN]);
 void pmd_pf_disable(const char *pci);
+/* The VFs that we enabled are gone: whoever makes some now is the one to take them away, too. */
+void pmd_pf_forget(const char *pci);
 void pmd_pf_adopt(struct pmd_pf *pf); /* autoprobe as noted, if we died while it was off */
 bool pmd_pf_unused(const struct pmd_pf *pf, const struct pmd_openers *openers);
 
@@ -129,6 +133,8 @@ const struct pmd_opener *pmd_bind_wait_closed(const char *pci, struct pmd_opener
  * is worth another try (-errno then: the file stays, without a lock).
  */
 int pmd_undo_vf(struct pmd_vf_state *st, int fd);
+/* Whether it is the VF that the file is about, and not one that was made after it. */
+bool pmd_undo_same(const struct pmd_vf_state *st);
 
 /* netdev.c: the netdev of `pci` home from wherever st says that it is. -errno, and words. */
 int pmd_netdev_fetch(const struct pmd_vf_state *st, char why[PMD_LONG_WHY_LEN]);

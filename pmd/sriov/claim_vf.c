@@ -35,6 +35,7 @@ static void note_original(struct pmd_sriov *s, struct pmd_vf_claim *c, const str
 	snprintf(st->port, sizeof(st->port), "%s", c->conf.port);
 	snprintf(st->pf, sizeof(st->pf), "%s", c->pf.pci);
 	st->index = vf->index;
+	st->inode = pmd_sysfs_inode(PMD_PCI_FILE(""), vf->pci);
 }
 
 /*
@@ -139,6 +140,6 @@ unsigned int pmd_claim_vf(
 		return 1;
 	}
 	c->claimed = true;
-	c->inode = pmd_sysfs_inode(PMD_PCI_FILE(""), c->pci);
+	c->inode = c->st.inode;
 	return change(c, keys, now.known, in_place);
 }

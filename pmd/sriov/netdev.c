@@ -181,12 +181,23 @@ static bool lacks_mac(const struct pmd_vf_claim *c, const char *netdev)
 		pmd_pci_own_mac(c->pci, netdev, mac);
 }
 
+/* And it is worth another try. */
+static bool is_without_mac(struct pmd_vf_claim *c, const char *netdev)
+{
+	if (c->retries > PMD_BIND_RETRIES || !lacks_mac(c, netdev))
+		return false;
+	if (c->retries++ < PMD_BIND_RETRIES)
+		return true;
+	PMD_LOG(WARNING, "[container %s] %s has not got its MAC address from the PF",
+		c->conf.container, c->name);
+	return false;
+}
+
 static enum pmd_vf_place rebind_for_mac(struct pmd_vf_claim *c)
 {
 	PMD_LOG(NOTICE, "[container %s] the driver of %s has made a MAC address up: bound again",
 		c->conf.container, c->name);
 	c->rebound_ms = 0;
-	c->retries++;
 	return rebind(c);
 }
 
@@ -241,7 +252,7 @@ static enum pmd_vf_place place(struct pmd_vf_claim *c)
 	}
 	if (netdev[0] == '\0')
 		ret = search(c, fd);
-	else if (lacks_mac(c, netdev) && c->retries < PMD_BIND_RETRIES)
+	else if (is_without_mac(c, netdev))
 		ret = rebind_for_mac(c);
 	else if (move_in(c, fd, netdev, why) < 0)
 		ret = tell(c, PMD_VF_FAILED, why);
@@ -260,12 +271,8 @@ static enum pmd_vf_place place(struct pmd_vf_claim *c)
 	return ret;
 }
 
-/* Not at each tick. */
 static bool come_again(struct pmd_sriov *s, struct pmd_vf_claim *c, unsigned int port)
 {
-	if (pmd_sriov_now_ms() - c->looked_ms < pmd_sriov_env.wait_ms / 2)
-		return false;
-	c->looked_ms = pmd_sriov_now_ms();
 	if (c->claimed && !pmd_claim_lost(c)) /* it did not answer for a while */
 		return pmd_vf_present(c->pci);
 	if (pmd_sriov_again(s, port) < 0)

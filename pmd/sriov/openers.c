@@ -124,3 +124,16 @@ const struct pmd_opener *pmd_vf_opener(const char *pci, const struct pmd_openers
 		found = find_below(openers, pci, "uio", "");
 	return found;
 }
+
+int pmd_vf_opener_pid(const char *pci)
+{
+	const struct pmd_opener *opener = NULL;
+	struct pmd_openers openers;
+	int pid;
+
+	if (pmd_openers_get(&openers) == 0)
+		opener = pmd_vf_opener(pci, &openers);
+	pid = opener != NULL ? opener->pid : 0;
+	pmd_openers_free(&openers);
+	return pid;
+}

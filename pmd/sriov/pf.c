@@ -49,6 +49,24 @@ static const char *hint(int ret)
 	}
 }
 
+static uint64_t first_inode(const char *pci)
+{
+	return pmd_sysfs_inode(PMD_PCI_FILE("virtfn0"), pci);
+}
+
+static bool is_others(const struct pmd_pf_state *st)
+{
+	return !st->damaged && st->inode != 0 && st->inode != first_inode(st->pci);
+}
+
+void pmd_pf_forget(const char *pci)
+{
+	struct pmd_pf_state st;
+
+	if (pmd_state_pf_read(pci, &st) == 0 && is_others(&st))
+		pmd_state_pf_remove(pci);
+}
+
 int pmd_pf_enable(struct pmd_pf *pf, unsigned int nb, char why[PMD_LONG_WHY_LEN])
 {
 	struct pmd_pf_state st = { .enabled = nb, .autoprobe = pf->autoprobe };
@@ -72,6 +90,9 @@ int pmd_pf_enable(struct pmd_pf *pf, unsigned int nb, char why[PMD_LONG_WHY_LEN]
 		ret = -ETIMEDOUT;
 	pmd_sysfs_write(st.autoprobe ? "1" : "0", PMD_PCI_FILE("sriov_drivers_autoprobe"), pf->pci);
 	if (ret == 0) {
+		/* Known from now on: those that somebody makes after them are not ours. */
+		st.inode = first_inode(pf->pci);
+		pmd_state_pf_write(&st);
 		pf->nb_vfs = nb;
 		PMD_LOG(NOTICE, "%s: %u VF(s) enabled",
 			pf->netdev[0] != '\0' ? pf->netdev : pf->pci, nb);
@@ -127,8 +148,8 @@ bool pmd_pf_unused(const struct pmd_pf *pf, const struct pmd_openers *openers)
 	struct pmd_pf_state st;
 	struct pmd_vf user;
 
-	return pmd_state_pf_read(pf->pci, &st) == 0 && !st.damaged && st.enabled == pf->nb_vfs &&
-		!find_user(pf, openers, false, &user);
+	return pmd_state_pf_read(pf->pci, &st) == 0 && !st.damaged && !is_others(&st) &&
+		st.enabled == pf->nb_vfs && !find_user(pf, openers, false, &user);
 }
 
 void pmd_pf_disable(const char *pci)
@@ -148,7 +169,7 @@ void pmd_pf_disable(const char *pci)
 		pmd_state_pf_remove(pci);
 		return;
 	}
-	if (st.damaged || st.enabled != pf.nb_vfs) {
+	if (st.damaged || is_others(&st) || st.enabled != pf.nb_vfs) {
 		PMD_LOG(WARNING,
 			"PF %s has %u VF(s): %s; they stay (off with: echo 0 > %s/bus/pci/devices/"
 			"%s/sriov_numvfs)",

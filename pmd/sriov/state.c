@@ -109,9 +109,9 @@ static int make_folder(void)
 	}
 }
 
-int pmd_state_lock(void)
+static int lock_folder(unsigned int limit_ms)
 {
-	uint64_t end = pmd_sriov_now_ms() + (uint64_t)pmd_sriov_env.wait_ms * LOCK_WAITS;
+	uint64_t end = pmd_sriov_now_ms() + limit_ms;
 	char path[PATH_MAX];
 	int ret = make_folder(), fd;
 
@@ -127,6 +127,16 @@ int pmd_state_lock(void)
 		return fd;
 	close(fd);
 	return ret;
+}
+
+int pmd_state_lock(void)
+{
+	return lock_folder(pmd_sriov_env.wait_ms * LOCK_WAITS);
+}
+
+int pmd_state_trylock(void)
+{
+	return lock_folder(0);
 }
 
 void pmd_state_unlock(int fd)

@@ -34,6 +34,7 @@ struct pmd_vf_state {
 	char port[PMD_STATE_NAME_LEN];
 	char pf[PMD_PCI_LEN];
 	unsigned int index;
+	uint64_t inode; /* of its folder in sysfs: this VF, not one made after it; 0: not known */
 
 	/* As found. has_...: the file says so; without it, what to restore is not known. */
 	bool has_driver, has_override, has_netdev, has_own_mac;
@@ -54,6 +55,7 @@ struct pmd_vf_state {
 struct pmd_pf_state {
 	char pci[PMD_PCI_LEN];
 	unsigned int enabled; /* VFs, by us; there were none before */
+	uint64_t inode; /* of the first of them, as in pmd_vf_state; 0: not known */
 	bool autoprobe; /* as found */
 	bool damaged;
 };
@@ -63,6 +65,7 @@ struct pmd_pf_state {
  * -errno; -EBUSY: another vfringd has held it for pmd_sriov_env.wait_ms.
  */
 int pmd_state_lock(void);
+int pmd_state_trylock(void); /* the same, at once */
 void pmd_state_unlock(int fd);
 
 /*

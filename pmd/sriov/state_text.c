@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What stands in a state file: a table of keys for each kind. */
+#include <errno.h>
+#include <inttypes.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +11,7 @@
 enum type {
 	TEXT, /* char[] that becomes part of a path: no slash */
 	PATH, /* char[] */
-	NUMBER, /* 1, 2 or 4 bytes */
+	NUMBER, /* 1, 2, 4 or 8 bytes */
 	YESNO, /* bool */
 	MAC,
 };
@@ -46,6 +48,7 @@ static const struct field vf_fields[] = {
 	VF("port", TEXT, port),
 	VF("pf", TEXT, pf),
 	VF("index", NUMBER, index),
+	VF("inode", NUMBER, inode),
 	VF_HAS("driver", TEXT, driver, has_driver),
 	VF_HAS("driver_override", TEXT, driver_override, has_override),
 	VF_HAS("netdev", TEXT, netdev, has_netdev),
@@ -65,6 +68,7 @@ static const struct field vf_fields[] = {
 
 static const struct field pf_fields[] = {
 	PF("enabled", NUMBER, enabled),
+	PF("inode", NUMBER, inode),
 	PF("autoprobe", YESNO, autoprobe),
 };
 
@@ -73,7 +77,7 @@ static const struct field pf_fields[] = {
 static void print_value(FILE *f, const struct field *field, const void *obj)
 {
 	const unsigned char *p = (const unsigned char *)obj + field->offset;
-	uint32_t number = 0;
+	uint64_t number = 0;
 
 	switch (field->type) {
 	case TEXT:
@@ -85,9 +89,11 @@ static void print_value(FILE *f, const struct field *field, const void *obj)
 			number = *(const uint16_t *)(const void *)p;
 		else if (field->size == sizeof(uint8_t))
 			number = *p;
-		else
+		else if (field->size == sizeof(uint32_t))
 			number = *(const uint32_t *)(const void *)p;
-		fprintf(f, "%u", number);
+		else
+			number = *(const uint64_t *)(const void *)p;
+		fprintf(f, "%" PRIu64, number);
 		break;
 	case YESNO:
 		fputs(*(const bool *)p ? "yes" : "no", f);
@@ -127,23 +133,24 @@ static bool read_text(const struct field *field, const char *text, char *p)
 
 static bool read_number(const struct field *field, const char *text, void *p)
 {
-	uint32_t max = field->size == sizeof(uint8_t) ? UINT8_MAX
-		: field->size == sizeof(uint16_t)     ? UINT16_MAX
-						      : UINT32_MAX;
+	uint64_t max = UINT64_MAX >> (64 - 8 * field->size);
 	unsigned long long value;
 	char *end;
 
-	if (text[0] < '0' || text[0] > '9' || strlen(text) > 10)
+	if (text[0] < '0' || text[0] > '9')
 		return false;
+	errno = 0;
 	value = strtoull(text, &end, 10);
-	if (*end != '\0' || value > max)
+	if (*end != '\0' || errno != 0 || value > max)
 		return false;
 	if (field->size == sizeof(uint8_t))
 		*(uint8_t *)p = (uint8_t)value;
 	else if (field->size == sizeof(uint16_t))
 		*(uint16_t *)p = (uint16_t)value;
-	else
+	else if (field->size == sizeof(uint32_t))
 		*(uint32_t *)p = (uint32_t)value;
+	else
+		*(uint64_t *)p = value;
 	return true;
 }
 

@@ -148,6 +148,11 @@ static int restore(struct pmd_vf_state *st)
 	return 0;
 }
 
+bool pmd_undo_same(const struct pmd_vf_state *st)
+{
+	return st->inode == 0 || st->inode == pmd_sysfs_inode(PMD_PCI_FILE(""), st->pci);
+}
+
 int pmd_undo_vf(struct pmd_vf_state *st, int fd)
 {
 	struct pmd_openers openers;
@@ -160,6 +165,11 @@ int pmd_undo_vf(struct pmd_vf_state *st, int fd)
 			"as the kernel has it",
 			st->pci, pmd_sriov_env.state, st->pci);
 	if (!pmd_sysfs_exists(PMD_PCI_FILE(""), st->pci)) {
+		pmd_state_vf_remove(st->pci, fd);
+		return 0;
+	}
+	if (!st->damaged && !pmd_undo_same(st)) {
+		PMD_LOG(NOTICE, "VF %s: another one by now, left as it is", st->pci);
 		pmd_state_vf_remove(st->pci, fd);
 		return 0;
 	}

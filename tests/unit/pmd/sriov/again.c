@@ -22,6 +22,7 @@ static void begin(int index)
 	struct pmd_vf_conf conf = conf_of(index);
 
 	CU_ASSERT_EQUAL_FATAL(pmd_sriov_claim(&conf, 1, "vfring", &s), 0);
+	pmd_sriov_env.wait_ms = 0; /* each look is one */
 	logged();
 }
 
@@ -106,6 +107,79 @@ static void test_not_ours(void)
 	CU_ASSERT_TRUE(is_clean());
 }
 
+/* Another vfringd was faster. */
+static void test_not_ours_either(void)
+{
+	struct pmd_pf_state st;
+
+	begin(0);
+	set_numvfs(0);
+	set_numvfs(1);
+	CU_ASSERT_EQUAL_FATAL(pmd_state_pf_read(PF, &st), 0);
+	CU_ASSERT_NOT_EQUAL(st.inode, 0);
+	st.inode = pmd_sysfs_inode(PMD_PCI_FILE("virtfn0"), PF);
+	CU_ASSERT_EQUAL_FATAL(pmd_state_pf_write(&st), 0);
+	CU_ASSERT_EQUAL(pmd_sriov_again(s, 0), -EAGAIN); /* ours is forgotten */
+	CU_ASSERT_EQUAL(pmd_state_pf_read(PF, &st), 0);
+	CU_ASSERT_EQUAL(pmd_sriov_again(s, 0), -EAGAIN);
+	CU_ASSERT_EQUAL(pmd_sriov_again(s, 0), 0);
+	pmd_sriov_release(s);
+	CU_ASSERT_EQUAL(pf_number("sriov_numvfs"), 0);
+	CU_ASSERT_TRUE(is_clean());
+}
+
+/* Killed, then all destroyed and made anew: what its files say is about other VFs. */
+static void test_killed(void)
+{
+	struct pmd_vf_conf conf = conf_of(0);
+
+	for (unsigned int existing = 0; existing < 2; existing++) {
+		for (unsigned int wanted = 0; wanted < 2; wanted++) {
+			set_numvfs(existing);
+			pid_t pid = fork();
+
+			if (pid == 0)
+				_exit(pmd_sriov_claim(&conf, 1, "vfring", &s) != 0);
+			CU_ASSERT_EQUAL(waitpid(pid, NULL, 0), pid);
+			CU_ASSERT_TRUE(is_prepared(0));
+			set_numvfs(0);
+			set_numvfs(1);
+			fake.writes[0] = '\0';
+			logged();
+			CU_ASSERT_EQUAL_FATAL(pmd_sriov_claim(&conf, wanted, "vfring", &s), 0);
+			CU_ASSERT_TRUE(says(
+				logged(), "VF 0000:01:10.0: another one by now, left as it is"));
+			CU_ASSERT_EQUAL(is_prepared(0), wanted == 1);
+			CU_ASSERT_EQUAL(fake.writes[0] == '\0', wanted == 0);
+			pmd_sriov_release(s);
+			CU_ASSERT_EQUAL(pf_number("sriov_numvfs"), 1);
+			CU_ASSERT_TRUE(is_untouched(0));
+			CU_ASSERT_TRUE(is_clean());
+			set_numvfs(0);
+		}
+	}
+}
+
+/* After a failure the next look is later. */
+static void test_pause(void)
+{
+	set_numvfs(1);
+	begin(0);
+	set_numvfs(0);
+	CU_ASSERT_EQUAL(pmd_sriov_again(s, 0), -EAGAIN);
+	set_numvfs(1);
+	fake.not_supported = 1u << PMD_VF_VLAN;
+	CU_ASSERT_EQUAL(again(), -EIO);
+	pmd_sriov_env.wait_ms = 100000;
+	logged();
+	fake.writes[0] = '\0';
+	CU_ASSERT_EQUAL(pmd_sriov_again(s, 0), -EAGAIN);
+	CU_ASSERT_STRING_EQUAL(logged(), "");
+	CU_ASSERT_STRING_EQUAL(fake.writes, "");
+	pmd_sriov_release(s);
+	CU_ASSERT_TRUE(is_clean());
+}
+
 static void test_in_use(void)
 {
 	set_numvfs(1);
@@ -185,7 +259,10 @@ static const struct unit_test tests[] = {
 	{ "made anew", test_anew },
 	{ "made anew between two looks", test_unseen },
 	{ "made anew by others, and left to them", test_not_ours },
+	{ "made anew by another vfringd", test_not_ours_either },
+	{ "killed, then made anew", test_killed },
 	{ "made anew, and in use", test_in_use },
+	{ "a pause after a failure", test_pause },
 	{ "taken, but not destroyed", test_taken },
 	{ "cannot be prepared", test_fails },
 	{ "the PF has another name", test_pf_name },

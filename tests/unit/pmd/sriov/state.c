@@ -11,6 +11,7 @@ static const struct pmd_vf_state full = {
 	.port = "web0",
 	.pf = PF,
 	.index = 3,
+	.inode = UINT64_MAX,
 	.has_driver = true,
 	.has_override = true,
 	.has_netdev = true,
@@ -53,6 +54,7 @@ static void test_round_trip(void)
 	CU_ASSERT_STRING_EQUAL(st.port, full.port);
 	CU_ASSERT_STRING_EQUAL(st.pf, full.pf);
 	CU_ASSERT_EQUAL(st.index, full.index);
+	CU_ASSERT_EQUAL(st.inode, full.inode);
 	CU_ASSERT_TRUE(st.has_driver && st.has_override && st.has_netdev);
 	CU_ASSERT_STRING_EQUAL(st.driver, full.driver);
 	CU_ASSERT_STRING_EQUAL(st.driver_override, "");
