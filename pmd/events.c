@@ -60,14 +60,19 @@ void pmd_events_open(struct pmd_port *port)
 	if (ret < 0)
 		PMD_LOG(WARNING, "%s: will not be told of resets and removal: %s", port->name,
 			rte_strerror(-ret));
+	/* What the kernel asked before is not asked again for ten seconds. */
+	if (port->is_vf && !pmd_sysfs_exists(PMD_PCI_FILE("physfn"), rte_dev_name(port->dev)))
+		__atomic_store_n(&port->events.remove, true, __ATOMIC_RELEASE);
 }
 
 void pmd_events_close(struct pmd_port *port)
 {
 	if (!is_pci(port))
 		return;
-	rte_eth_dev_callback_unregister(port->port_id, RTE_ETH_EVENT_INTR_RESET, on_reset, port);
 	/* Busy: in the callback right now, which ends at once. */
+	while (rte_eth_dev_callback_unregister(
+		       port->port_id, RTE_ETH_EVENT_INTR_RESET, on_reset, port) == -EAGAIN)
+		;
 	while (rte_dev_event_callback_unregister(rte_dev_name(port->dev), on_device, port) ==
 		-EAGAIN)
 		;
@@ -101,16 +106,19 @@ bool pmd_device_present(const struct pmd_port *port)
 	return value != UINT32_MAX;
 }
 
-unsigned int pmd_device_pf(const struct pmd_port *port, char ifname[16])
+void pmd_device_pf(struct pmd_port *port)
 {
 	char name[PMD_PCI_LEN], why[PMD_SRIOV_WHY_LEN];
 	struct pmd_pf pf;
 
 	if (!is_pci(port) ||
 		pmd_sysfs_link(
-			name, sizeof(name), PMD_PCI_FILE("physfn"), rte_dev_name(port->dev)) <= 0 ||
-		pmd_pf_get(name, &pf, why) < 0 || pf.ifindex == 0)
-		return 0;
-	snprintf(ifname, 16, "%s", pf.netdev);
-	return pf.ifindex;
+			name, sizeof(name), PMD_PCI_FILE("physfn"), rte_dev_name(port->dev)) <= 0)
+		return;
+	port->is_vf = true;
+	if (pmd_pf_get(name, &pf, why) < 0 || pf.ifindex == 0)
+		return;
+	snprintf(port->pf_ifname, sizeof(port->pf_ifname), "%s", pf.netdev);
+	port->pf_ifindex = pf.ifindex;
+	port->pf_down = !pf.up;
 }

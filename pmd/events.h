@@ -37,7 +37,7 @@ bool pmd_events_take_reset(struct pmd_port *port);
  */
 bool pmd_device_present(const struct pmd_port *port);
 
-/* The PF's netdev, for a VF whose PF has one: its interface index and name; 0: none. */
-unsigned int pmd_device_pf(const struct pmd_port *port, char ifname[16]);
+/* Fills in is_vf and pf_...: before the device is started, for what the PF forgets before that. */
+void pmd_device_pf(struct pmd_port *port);
 
 #endif /* PMD_EVENTS_H */

@@ -193,6 +193,11 @@ void pmd_port_remove(struct pmd_port *port)
 	pmd_events_close(port);
 	pmd_port_remove_device(port->port_id);
 	port->removed = true;
+	/* Room for the port that may take its place. The rest is small, and still looked at. */
+	for (uint16_t q = 0; q < port->nb_queues; q++)
+		pmd_rxpool_drop_host(port->queues[q].pool);
+	rte_mempool_free(port->tx_pool);
+	port->tx_pool = NULL;
 }
 
 void pmd_port_inherit(struct pmd_port *port, struct pmd_port *old)

@@ -73,6 +73,7 @@ struct pmd_port {
 	int failures; /* to open a device that is there again */
 	uint64_t absent_since; /* timer cycles: since when it does not answer; 0: it does */
 	struct pmd_events events;
+	bool is_vf;
 	unsigned int pf_ifindex; /* of the PF's netdev; 0: none that is known */
 	char pf_ifname[16];
 	bool pf_down; /* or without a carrier */

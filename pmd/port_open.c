@@ -331,6 +331,7 @@ int pmd_port_open(const struct pmd_port_conf *conf, struct pmd_port **out)
 	snprintf(port->driver_name, sizeof(port->driver_name), "%s", info.driver_name);
 	port->driver = pmd_driver_find(port->driver_name);
 	pmd_dma_open(port);
+	pmd_device_pf(port);
 
 	ret = check_granule(port);
 	if (ret == 0)
@@ -350,7 +351,6 @@ int pmd_port_open(const struct pmd_port_conf *conf, struct pmd_port **out)
 			: port->driver->evidence == PMD_TESTED ? "mapping tested"
 							       : "mapping read in its source",
 		port->nb_queues, port->rx_desc, port->tx_desc, port->mtu);
-	port->pf_ifindex = pmd_device_pf(port, port->pf_ifname);
 	*out = port;
 	return 0;
 

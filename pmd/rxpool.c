@@ -168,6 +168,14 @@ int pmd_rxpool_destroy(struct pmd_rxpool *pool)
 	return 0;
 }
 
+void pmd_rxpool_drop_host(struct pmd_rxpool *pool)
+{
+	if (pool->vr != NULL || pmd_rxpool_loans(pool) != 0)
+		return;
+	rte_free(pool->host);
+	pool->host = NULL;
+}
+
 uint32_t pmd_rxpool_loans(const struct pmd_rxpool *pool)
 {
 	if (pool->vr != NULL)

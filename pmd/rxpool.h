@@ -119,6 +119,9 @@ struct pmd_rxpool *pmd_rxpool_create(
 /* NULL is allowed. Every loan must be home: else the pool is left alone and -EBUSY returned. */
 int pmd_rxpool_destroy(struct pmd_rxpool *pool);
 
+/* On host backing, and for no device any more: frees the buffers, nothing but the pool's end follows. */
+void pmd_rxpool_drop_host(struct pmd_rxpool *pool);
+
 /* Buffers out: with the driver, or waiting for their turn. Control thread, queue stopped. */
 uint32_t pmd_rxpool_loans(const struct pmd_rxpool *pool);
 

@@ -10,8 +10,8 @@
 #include "switch/plan.h"
 #include "switch/switch.h"
 
-#define LOOK_SEC 2
-/* After failures the pause doubles, so many times. */
+/* After a failure; the pause doubles with each, so many times. */
+#define RETRY_SEC     2
 #define MAX_DOUBLINGS 5
 
 /* What is known of a lane's memory, or not known, hangs on the old port. */
@@ -30,7 +30,7 @@ static bool is_there(struct switch_ctx *sw, unsigned int i)
 	char pci[CFG_PCI_LEN];
 
 	if (conf->vf.pf[0] != '\0')
-		return pmd_sriov_again(sw->sriov, i) == 0;
+		return pmd_sriov_again(sw->sriov, i) == 0; /* it takes its own time */
 	return cfg_pci_normal(conf->device, pci) && pmd_pci_prepared(pci);
 }
 
@@ -49,14 +49,12 @@ static void replace(struct switch_ctx *sw, struct pmd_port *old, struct pmd_port
 void sw_port_again(struct switch_ctx *sw, unsigned int i)
 {
 	struct pmd_port *old = sw->ports[i], *port;
-	uint64_t now = rte_get_timer_cycles();
 
-	if (now < old->retry_at || is_parked(sw, old))
-		return;
-	old->retry_at = now + ((uint64_t)LOOK_SEC << old->failures) * rte_get_timer_hz();
-	if (!is_there(sw, i))
+	if (rte_get_timer_cycles() < old->retry_at || is_parked(sw, old) || !is_there(sw, i))
 		return;
 	if (sw_setup_port(sw, i, &port) < 0) {
+		old->retry_at = rte_get_timer_cycles() +
+			((uint64_t)RETRY_SEC << old->failures) * rte_get_timer_hz();
 		old->failures = RTE_MIN(old->failures + 1, MAX_DOUBLINGS);
 		return;
 	}

@@ -44,15 +44,16 @@ def take_away(t, bench, d, how):
     with bench.blast(0):
         for n in range(2):
             wait_mapped(d, n)
-        before = container(d, 0)['rx_mapped']
-        wait_for(lambda: container(d, 0)['rx_mapped'] > before + 50, 30, 'traffic')
+        before = wait_for(lambda: container(d, 0), 30, 'an answer')['rx_mapped']
+        wait_for(lambda: (container(d, 0) or {}).get('rx_mapped', 0) > before + 50, 30, 'traffic')
         if how == 'VFs disabled':
             writer = start_writing(f'{pf.path}/sriov_numvfs', 0)
         else:
             writer = start_writing('/sys/bus/pci/drivers/igb/unbind', pf.address)
         wait_for(lambda: writer.poll() is not None, 30, lambda: f'the kernel to have the VFs back:\n{d.tail()}')
-        t.ok(d.alive and not container(d, 0)['ring_pairs_working'],
-             f'{how}: the daemon lives, answers, and uses the VFs no more', f'{container(d, 0)}\n{d.tail()}')
+        wait_for(lambda: (container(d, 0) or {}).get('ring_pairs_working') == 0, 30,
+                 lambda: f'the rings to be taken back:\n{d.tail()}')
+        t.ok(d.alive, f'{how}: the daemon lives, answers, and uses the VFs no more', d.tail())
     if how != 'VFs disabled':
         write('/sys/bus/pci/drivers/igb/bind', pf.address)
         if netdev(pf.address) != pf.netdev:  # udev would do that
@@ -74,12 +75,12 @@ def vfs_vanish(t, bench, how):
         else:
             bench.prepare()
         for n in range(2):
-            wait_for(lambda: mapped(d, n) and bench.echo(n, [100])['ok'], 60,
+            # All sizes at once: the PF's link may go down and up in between, as VFs were enabled just now.
+            wait_for(lambda: mapped(d, n) and bench.echo(n)['ok'] and mapped(d, n), 60,
                      lambda: f'frames again on wire{n}:\n{container(d, n)}\n{d.tail()}')
-            r = bench.echo(n)
-            t.ok(r['ok'] and mapped(d, n) and MACS[n] in pf.info(n),
-                 f'{how}, and enabled again: frames flow again on VF {n}, mapped', f'{r}\n{pf.info(n)}\n{d.tail()}')
-        t.equal(d.telemetry('/vfring/ports,wire0')['removed'], 0, f'{how}, and enabled again: a port as any other')
+            t.ok(MACS[n] in pf.info(n), f'{how}, and enabled again: frames flow again on VF {n}, mapped', pf.info(n))
+        port = wait_for(lambda: d.telemetry('/vfring/ports,wire0'), 30, 'an answer')
+        t.equal(port['removed'], 0, f'{how}, and enabled again: a port as any other')
         take_away(t, bench, d, how)
         if bench.how == 'ini':
             pf.enable(3, autoprobe=1)  # taken, or not looked at yet
