@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <rte_bus.h>
+#include <rte_cycles.h>
 #include <rte_dev.h>
 #include <rte_errno.h>
 
@@ -18,7 +19,8 @@
 #include "pmd/sriov/vf.h"
 
 /* Revision and class, not vendor and device: a VF reads all ones there (SR-IOV 1.1, 3.4.1.1). */
-#define PCI_REVISION 0x08
+#define PCI_REVISION   0x08
+#define CLOSE_LIMIT_MS 1000
 
 /* EAL's interrupt thread, in a lock: the driver must not be called from here. */
 static void on_device(const char *name, enum rte_dev_event_type type, void *arg)
@@ -65,17 +67,23 @@ void pmd_events_open(struct pmd_port *port)
 		__atomic_store_n(&port->events.remove, true, __ATOMIC_RELEASE);
 }
 
-void pmd_events_close(struct pmd_port *port)
+int pmd_events_close(struct pmd_port *port)
 {
+	int reset, removal;
+
 	if (!is_pci(port))
-		return;
-	/* Busy: in the callback right now, which ends at once. */
-	while (rte_eth_dev_callback_unregister(
-		       port->port_id, RTE_ETH_EVENT_INTR_RESET, on_reset, port) == -EAGAIN)
-		;
-	while (rte_dev_event_callback_unregister(rte_dev_name(port->dev), on_device, port) ==
-		-EAGAIN)
-		;
+		return 0;
+	/* -EAGAIN: in the callback right now. It ends at once, if its thread gets a CPU. */
+	for (int ms = 0; ms < CLOSE_LIMIT_MS; ms++) {
+		reset = rte_eth_dev_callback_unregister(
+			port->port_id, RTE_ETH_EVENT_INTR_RESET, on_reset, port);
+		removal =
+			rte_dev_event_callback_unregister(rte_dev_name(port->dev), on_device, port);
+		if (reset != -EAGAIN && removal != -EAGAIN)
+			return 0;
+		rte_delay_us_sleep(1000);
+	}
+	return -EBUSY;
 }
 
 bool pmd_events_take_remove(struct pmd_port *port)

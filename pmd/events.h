@@ -21,7 +21,8 @@ struct pmd_events {
 
 /* Between opening and closing the ethdev. Failure means that nothing will be heard; logged. */
 void pmd_events_open(struct pmd_port *port);
-void pmd_events_close(struct pmd_port *port);
+/* -EBUSY: a callback has not ended within a second, and still uses the port. */
+int pmd_events_close(struct pmd_port *port);
 
 /*
  * Whether it happened since the last call. remove: the kernel waits for the device to be closed

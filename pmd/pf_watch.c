@@ -88,7 +88,6 @@ int pmd_pf_watch_read(struct pmd_pf_watch *watch, pmd_pf_fn fn, void *arg)
 {
 	/* A dump comes in pieces of up to 32 KiB: what a libmnl buffer holds may be less. */
 	static char buf[32768];
-
 	int ret;
 
 	watch->fn = fn;

@@ -190,7 +190,10 @@ void pmd_port_remove(struct pmd_port *port)
 {
 	if (stop_device(port) < 0 || check_present(port) < 0)
 		return;
-	pmd_events_close(port);
+	if (pmd_events_close(port) < 0) {
+		pmd_port_give_up(port, "EAL does not let go of it");
+		return;
+	}
 	pmd_port_remove_device(port->port_id);
 	port->removed = true;
 	/* Room for the port that may take its place. The rest is small, and still looked at. */

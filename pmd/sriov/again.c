@@ -13,11 +13,11 @@
 bool pmd_claim_lost(const struct pmd_vf_claim *c)
 {
 	/* The kernel removes this link first of all. */
-	return !pmd_sysfs_exists(PMD_PCI_FILE("physfn"), c->pci) ||
-		pmd_sysfs_inode(PMD_PCI_FILE(""), c->pci) != c->inode;
+	return !pmd_sysfs_exists(PMD_PCI_FILE("physfn"), c->pci) || !pmd_undo_same(&c->st);
 }
 
-void pmd_claim_forget(struct pmd_vf_claim *c)
+/* There is nothing to give back. */
+static void forget(struct pmd_vf_claim *c)
 {
 	pmd_state_vf_remove(c->pci, c->fd);
 	c->fd = -1;
@@ -55,10 +55,8 @@ static int claim(struct pmd_sriov *s, struct pmd_vf_claim *c)
 		return wait(c, "a process has it open");
 	c->pf = pf;
 	c->conf.attr = c->asked;
-	if (pmd_claim_one(s, c) == 0) {
-		c->told[0] = '\0';
+	if (pmd_claim_one(s, c) == 0)
 		return 0;
-	}
 	if (c->claimed)
 		pmd_undo_vf(&c->st, c->fd);
 	c->claimed = false;
@@ -74,9 +72,9 @@ static int claim(struct pmd_sriov *s, struct pmd_vf_claim *c)
 static bool is_settled(struct pmd_vf_claim *c)
 {
 	uint64_t inode = pmd_sysfs_inode(PMD_PCI_FILE("virtfn%d"), c->pf.pci, c->index);
-	bool settled = inode != 0 && inode == c->inode;
+	bool settled = inode != 0 && inode == c->seen;
 
-	c->inode = inode;
+	c->seen = inode;
 	return settled;
 }
 
@@ -97,7 +95,7 @@ static int look(struct pmd_sriov *s, struct pmd_vf_claim *c)
 	if (lock < 0)
 		return -EAGAIN;
 	if (c->claimed)
-		pmd_claim_forget(c);
+		forget(c);
 	else
 		ret = claim(s, c);
 	pmd_state_unlock(lock);
@@ -116,7 +114,9 @@ int pmd_sriov_again(struct pmd_sriov *s, unsigned int port)
 	c->looked_ms = pmd_sriov_now_ms();
 	if (ret == -EIO && c->failures < MAX_DOUBLINGS)
 		c->failures++;
-	else if (ret == 0)
+	if (ret == 0) {
 		c->failures = 0;
+		c->told[0] = '\0';
+	}
 	return ret;
 }

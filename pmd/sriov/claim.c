@@ -231,9 +231,7 @@ static void give_back(struct pmd_sriov *s)
 	for (unsigned int i = s->nb; i-- > 0;) {
 		struct pmd_vf_claim *c = &s->claims[i];
 
-		if (c->claimed && pmd_claim_lost(c))
-			pmd_claim_forget(c);
-		else if (c->claimed)
+		if (c->claimed)
 			pmd_undo_vf(&c->st, c->fd);
 		c->claimed = false;
 		c->fd = -1;

@@ -34,7 +34,7 @@ struct pmd_vf_claim {
 	int index; /* of the VF; -1: not chosen yet */
 	char pci[PMD_PCI_LEN]; /* of the VF */
 	char name[96];
-	uint64_t inode; /* of the VF's folder: a VF that is made anew has another one */
+	uint64_t seen; /* inode of the VF's folder at the last look for one that is gone */
 	uint64_t looked_ms; /* when a VF that is gone was looked for */
 	unsigned int failures; /* of preparing one that was made anew */
 	struct pmd_vf_state st;
@@ -73,10 +73,9 @@ unsigned int pmd_claim_one(struct pmd_sriov *s, struct pmd_vf_claim *c);
 
 /*
  * again.c: whether the VF has been destroyed since it was claimed, also if there is another one in
- * its place. Then there is nothing to give back: the claim ends.
+ * its place.
  */
 bool pmd_claim_lost(const struct pmd_vf_claim *c);
-void pmd_claim_forget(struct pmd_vf_claim *c);
 
 /* pick.c: finds c->pf for every port, complains of each that cannot be had. Number of errors. */
 unsigned int pmd_pick_pfs(struct pmd_sriov *s);

@@ -140,6 +140,5 @@ unsigned int pmd_claim_vf(
 		return 1;
 	}
 	c->claimed = true;
-	c->inode = c->st.inode;
 	return change(c, keys, now.known, in_place);
 }

@@ -127,13 +127,13 @@ const struct pmd_opener *pmd_vf_opener(const char *pci, const struct pmd_openers
 
 int pmd_vf_opener_pid(const char *pci)
 {
-	const struct pmd_opener *opener = NULL;
+	const struct pmd_opener *opener;
 	struct pmd_openers openers;
-	int pid;
+	int pid = pmd_openers_get(&openers);
 
-	if (pmd_openers_get(&openers) == 0)
-		opener = pmd_vf_opener(pci, &openers);
-	pid = opener != NULL ? opener->pid : 0;
+	opener = pmd_vf_opener(pci, &openers);
+	if (pid == 0 && opener != NULL)
+		pid = opener->pid;
 	pmd_openers_free(&openers);
 	return pid;
 }

@@ -10,7 +10,6 @@
 #include "pmd/sriov/state.h"
 #include "pmd/sriov/sysfs.h"
 
-/* A file of a PCI device: PMD_PCI_FILE("driver"), pci */
 #define IFF_UP_BIT 1ul
 
 void pmd_pci_driver(const char *pci, char driver[PMD_DRIVER_LEN])

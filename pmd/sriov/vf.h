@@ -75,7 +75,7 @@ int pmd_vf_get(const struct pmd_pf *pf, unsigned int index, const struct pmd_ope
 
 /* Whether a process has the VF's vfio or uio device open, ourselves included. */
 const struct pmd_opener *pmd_vf_opener(const char *pci, const struct pmd_openers *openers);
-int pmd_vf_opener_pid(const char *pci); /* 0: nobody, or it cannot be known */
+int pmd_vf_opener_pid(const char *pci); /* 0: nobody; negative: it cannot be known */
 
 /* The driver of a PCI device, "" if none; its netdev; is it there and not about to be removed? */
 void pmd_pci_driver(const char *pci, char driver[PMD_DRIVER_LEN]);

@@ -160,26 +160,6 @@ static void test_killed(void)
 	}
 }
 
-/* After a failure the next look is later. */
-static void test_pause(void)
-{
-	set_numvfs(1);
-	begin(0);
-	set_numvfs(0);
-	CU_ASSERT_EQUAL(pmd_sriov_again(s, 0), -EAGAIN);
-	set_numvfs(1);
-	fake.not_supported = 1u << PMD_VF_VLAN;
-	CU_ASSERT_EQUAL(again(), -EIO);
-	pmd_sriov_env.wait_ms = 100000;
-	logged();
-	fake.writes[0] = '\0';
-	CU_ASSERT_EQUAL(pmd_sriov_again(s, 0), -EAGAIN);
-	CU_ASSERT_STRING_EQUAL(logged(), "");
-	CU_ASSERT_STRING_EQUAL(fake.writes, "");
-	pmd_sriov_release(s);
-	CU_ASSERT_TRUE(is_clean());
-}
-
 static void test_in_use(void)
 {
 	set_numvfs(1);
@@ -232,6 +212,12 @@ static void test_fails(void)
 	CU_ASSERT_TRUE(is_untouched(0));
 	CU_ASSERT_TRUE(is_clean());
 	fake.not_supported = 0;
+	/* the next look is later */
+	pmd_sriov_env.wait_ms = 100000;
+	fake.writes[0] = '\0';
+	CU_ASSERT_EQUAL(pmd_sriov_again(s, 0), -EAGAIN);
+	CU_ASSERT_STRING_EQUAL(fake.writes, "");
+	pmd_sriov_env.wait_ms = 0;
 	CU_ASSERT_EQUAL(pmd_sriov_again(s, 0), 0);
 	CU_ASSERT_TRUE(is_prepared(0));
 	pmd_sriov_release(s);
@@ -262,9 +248,8 @@ static const struct unit_test tests[] = {
 	{ "made anew by another vfringd", test_not_ours_either },
 	{ "killed, then made anew", test_killed },
 	{ "made anew, and in use", test_in_use },
-	{ "a pause after a failure", test_pause },
 	{ "taken, but not destroyed", test_taken },
-	{ "cannot be prepared", test_fails },
+	{ "cannot be prepared: a pause, and again", test_fails },
 	{ "the PF has another name", test_pf_name },
 };
 
