@@ -21,6 +21,7 @@ static const char *const fault_names[PMD_RX_FAULT_COUNT] = {
 	[PMD_RX_FAULT_NONE] = "none",
 	[PMD_RX_FAULT_ORDER] = "driver returned packets out of order",
 	[PMD_RX_FAULT_FOREIGN] = "driver returned a buffer that it did not have",
+	[PMD_RX_FAULT_REVOKED] = "ring was to be taken back",
 };
 
 const char *pmd_rx_fault_str(enum pmd_rx_fault fault)
@@ -205,6 +206,55 @@ int pmd_rxpool_detach(struct pmd_rxpool *pool)
 	pool->vr = NULL;
 	host_backing(pool);
 	return 0;
+}
+
+static int fill_nothing(struct pmd_rxpool *pool, void **objs, unsigned int n)
+{
+	(void)pool;
+	(void)objs;
+	(void)n;
+	return -ENOBUFS;
+}
+
+/* head and tail are a mere count by now. */
+static void come_home(struct pmd_rxpool *pool, void *const *objs, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		struct pmd_slot *slot = &pool->slots[pmd_headers_index(&pool->headers, objs[i])];
+
+		if (slot->state != PMD_SLOT_OUT) {
+			pmd_rxpool_set_fault(pool, PMD_RX_FAULT_FOREIGN);
+			continue;
+		}
+		slot->state = PMD_SLOT_FREE;
+		pool->head--;
+	}
+}
+
+static void publish_nothing(
+	struct pmd_rxpool *pool, struct rte_mbuf **pkts, uint16_t nb, struct pmd_rx_stats *stats)
+{
+	(void)pool;
+	stats->drop_order += nb;
+	rte_pktmbuf_free_bulk(pkts, nb);
+}
+
+static const struct pmd_rx_ops abandoned_ops = { fill_nothing, come_home, publish_nothing };
+
+void pmd_rxpool_abandon(struct pmd_rxpool *pool)
+{
+	uint16_t out = 0;
+
+	if (pool->vr == NULL)
+		return;
+	for (uint32_t i = 0; i <= pool->mask; i++) {
+		if (pool->slots[i].state == PMD_SLOT_OUT)
+			out++;
+		else
+			pool->slots[i].state = PMD_SLOT_FREE;
+	}
+	pool->head = pool->tail + out;
+	pool->ops = &abandoned_ops;
 }
 
 enum vh_fit pmd_rxpool_try(const struct pmd_rxpool *pool, struct vh_vring *vr, uint16_t want)

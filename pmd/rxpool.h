@@ -42,6 +42,7 @@ enum pmd_rx_fault {
 	PMD_RX_FAULT_NONE,
 	PMD_RX_FAULT_ORDER, /* a packet overtook an older buffer that the driver still holds */
 	PMD_RX_FAULT_FOREIGN, /* returned an mbuf that is not on loan */
+	PMD_RX_FAULT_REVOKED, /* nothing: the ring was to be taken back, but a worker still has it */
 	PMD_RX_FAULT_COUNT
 };
 
@@ -133,6 +134,16 @@ int pmd_rxpool_attach(struct pmd_rxpool *pool, struct vh_vring *vr);
 int pmd_rxpool_detach(struct pmd_rxpool *pool);
 
 /*
+ * For a ring that its container may use anew, though it could not be taken back in time.
+ * revoke: a worker that comes to the pool late polls its queue no more. At any time.
+ * abandon: the ring is not touched any more: what is still out only comes home, and nothing can be
+ * allocated until the pool is detached. No worker has the pool.
+ * Both are harmless on host backing. Control thread.
+ */
+static inline void pmd_rxpool_revoke(struct pmd_rxpool *pool);
+void pmd_rxpool_abandon(struct pmd_rxpool *pool);
+
+/*
  * Whether the ring can supply `want` buffers for this queue right now, and all that it offers fit.
  * VH_FIT, or the first reason against. Takes nothing. Control thread, ring at rest.
  */
@@ -158,6 +169,11 @@ static inline void pmd_rxpool_set_fault(struct pmd_rxpool *pool, enum pmd_rx_fau
 {
 	if (pool->fault == PMD_RX_FAULT_NONE)
 		__atomic_store_n(&pool->fault, fault, __ATOMIC_RELAXED);
+}
+
+static inline void pmd_rxpool_revoke(struct pmd_rxpool *pool)
+{
+	pmd_rxpool_set_fault(pool, PMD_RX_FAULT_REVOKED);
 }
 
 static inline enum pmd_rx_fault pmd_rxpool_fault(const struct pmd_rxpool *pool)

@@ -193,3 +193,36 @@ int pmd_txpool_detach(struct pmd_txpool *pool)
 	pool->vr = NULL;
 	return 0;
 }
+
+/* head and tail are a mere count by now. */
+static void come_home(struct pmd_txpool *pool, void *const *objs, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		struct pmd_tx_slot *slot = &pool->slots[pmd_headers_index(&pool->headers, objs[i])];
+
+		if (slot->state != PMD_TX_OUT) {
+			__atomic_store_n(&pool->fault, true, __ATOMIC_RELAXED);
+			continue;
+		}
+		slot->state = PMD_TX_FREE;
+		pool->head--;
+	}
+}
+
+static const struct pmd_tx_ops abandoned_ops = { come_home };
+
+void pmd_txpool_abandon(struct pmd_txpool *pool)
+{
+	uint16_t out = 0;
+
+	if (pool->vr == NULL)
+		return;
+	for (uint32_t i = 0; i <= pool->mask; i++) {
+		if (pool->slots[i].state == PMD_TX_OUT)
+			out++;
+		else
+			pool->slots[i].state = PMD_TX_FREE;
+	}
+	pool->head = pool->tail + out;
+	pool->ops = &abandoned_ops;
+}

@@ -80,6 +80,14 @@ static inline uint16_t pmd_txpool_loans(const struct pmd_txpool *pool)
 int pmd_txpool_attach(struct pmd_txpool *pool, struct vh_vring *vr);
 int pmd_txpool_detach(struct pmd_txpool *pool);
 
+/* As pmd_rxpool_revoke() and pmd_rxpool_abandon(). */
+static inline void pmd_txpool_revoke(struct pmd_txpool *pool)
+{
+	__atomic_store_n(&pool->fault, true, __ATOMIC_RELAXED);
+}
+
+void pmd_txpool_abandon(struct pmd_txpool *pool);
+
 static inline bool pmd_txpool_broken(const struct pmd_txpool *pool)
 {
 	return __atomic_load_n(&pool->fault, __ATOMIC_RELAXED);

@@ -123,6 +123,77 @@ static void test_destroy_with_loans(void)
 	stop_host();
 }
 
+/* ---- a ring that could not be taken back in time ---- */
+
+static void wipe_ring(void)
+{
+	/* As a driver that starts its ring anew. Nothing but zeroes may be found there afterwards. */
+	memset(ring.mem->regions[0].host, 0, ring.mem->regions[0].size);
+}
+
+static bool ring_is_wiped(void)
+{
+	const uint8_t *at = ring.mem->regions[0].host;
+
+	for (uint64_t i = 0; i < ring.mem->regions[0].size; i++)
+		if (at[i] != 0)
+			return false;
+	return true;
+}
+
+static void test_abandon(void)
+{
+	struct rte_mbuf *m[8], *more;
+
+	start();
+	post_many(16);
+	CU_ASSERT_EQUAL_FATAL(alloc(m, 8), 0);
+	receive_all(m, 8);
+	publish(m, 2);
+	rte_pktmbuf_free(m[4]); /* waits for its turn */
+	pmd_rxpool_revoke(pool);
+	CU_ASSERT_EQUAL(pmd_rxpool_fault(pool), PMD_RX_FAULT_REVOKED);
+
+	pmd_rxpool_abandon(pool);
+	wipe_ring();
+	CU_ASSERT_EQUAL(pmd_rxpool_loans(pool), 5);
+	CU_ASSERT_EQUAL(alloc(&more, 1), -ENOBUFS);
+	CU_ASSERT_EQUAL(pmd_rxpool_detach(pool), -EBUSY);
+	rte_pktmbuf_free(m[3]);
+	rte_pktmbuf_free(m[7]);
+	pmd_rxpool_abandon(pool); /* again is harmless */
+	CU_ASSERT_EQUAL(pmd_rxpool_loans(pool), 3);
+	publish(&m[2], 1);
+	rte_pktmbuf_free_bulk(m + 5, 2);
+	CU_ASSERT_EQUAL(pmd_rxpool_loans(pool), 0);
+	CU_ASSERT(ring_is_wiped());
+
+	CU_ASSERT_EQUAL(pmd_rxpool_detach(pool), 0);
+	fake_ring_free(&ring);
+	/* and to another ring, as if nothing had been */
+	fake_ring_init(&ring, 256, FAKE_F_V1 | FAKE_F_KIND);
+	CU_ASSERT_EQUAL(pmd_rxpool_attach(pool, &ring.vr), 0);
+	post_many(8);
+	CU_ASSERT_EQUAL_FATAL(alloc(m, 8), 0);
+	receive_all(m, 8);
+	publish(m, 8);
+	CU_ASSERT_EQUAL(fake_nb_used(&ring), 8);
+	expect_clean();
+	stop();
+}
+
+static void test_abandon_host(void)
+{
+	struct rte_mbuf *m;
+
+	start_host();
+	pmd_rxpool_revoke(pool);
+	pmd_rxpool_abandon(pool);
+	CU_ASSERT_EQUAL_FATAL(alloc(&m, 1), 0);
+	rte_pktmbuf_free(m);
+	stop_host();
+}
+
 /* ---- swapping the backing ---- */
 
 static void test_attach_with_loans(void)
@@ -270,6 +341,8 @@ static const struct unit_test tests[] = {
 	{ "host: all buffers, distinct, with room, and again", test_host_all_buffers },
 	{ "host: all or nothing", test_host_all_or_nothing },
 	{ "destroy is refused with loans out", test_destroy_with_loans },
+	{ "abandon: loans come home, and nothing is written to the ring", test_abandon },
+	{ "abandon: harmless on host buffers", test_abandon_host },
 	{ "attach is refused with loans out", test_attach_with_loans },
 	{ "detach is refused with loans out", test_detach_with_loans },
 	{ "host buffers after detach, ring again after that", test_host_after_detach },

@@ -126,6 +126,49 @@ static void test_free_after_detach(void)
 	stop();
 }
 
+/* The container could not be made to wait, and uses its ring anew. */
+static void test_abandon(void)
+{
+	struct rte_mbuf *m[8];
+	uint8_t *shared;
+
+	start();
+	shared = ring.mem->regions[0].host;
+	post_many(0, 10);
+	lend_many(m, 8);
+	rte_pktmbuf_free_bulk(m, 2);
+	rte_pktmbuf_free(m[4]); /* waits for its turn */
+	expect_used(2);
+	pmd_txpool_revoke(pool);
+	CU_ASSERT(pmd_txpool_broken(pool));
+
+	pmd_txpool_abandon(pool);
+	memset(shared, 0, ring.mem->regions[0].size);
+	CU_ASSERT_EQUAL(pmd_txpool_loans(pool), 5);
+	CU_ASSERT_EQUAL(pmd_txpool_detach(pool), -EBUSY);
+	rte_pktmbuf_free_bulk(m + 2, 2);
+	pmd_txpool_abandon(pool); /* again is harmless */
+	CU_ASSERT_EQUAL(pmd_txpool_loans(pool), 3);
+	rte_pktmbuf_free_bulk(m + 5, 3);
+	CU_ASSERT_EQUAL(pmd_txpool_loans(pool), 0);
+	vh_ring_flush(ring.vr.kind, &ring.vr);
+	for (uint64_t i = 0; i < ring.mem->regions[0].size; i++)
+		if (shared[i] != 0)
+			CU_FAIL_FATAL("the ring's memory was written to");
+
+	CU_ASSERT_EQUAL(pmd_txpool_detach(pool), 0);
+	pmd_txpool_abandon(pool);
+	fake_ring_free(&ring);
+	fake_ring_init(&ring, 256, FAKE_F_V1 | FAKE_F_KIND);
+	CU_ASSERT_EQUAL(pmd_txpool_attach(pool, &ring.vr), 0);
+	CU_ASSERT(!pmd_txpool_broken(pool));
+	post_many(0, 8);
+	lend_many(m, 8);
+	rte_pktmbuf_free_bulk(m, 8);
+	expect_used(8);
+	stop();
+}
+
 /* A driver that took the pool for an ordinary one. */
 static void test_nothing_to_allocate(void)
 {
@@ -292,6 +335,7 @@ static const struct unit_test tests[] = {
 	{ "attach, detach and destroy are refused with loans out", test_busy_with_loans },
 	{ "detach, and the same ring again", test_detach_and_attach },
 	{ "free after detach", test_free_after_detach },
+	{ "abandon: loans come home, and nothing is written to the ring", test_abandon },
 	{ "nothing can be allocated", test_nothing_to_allocate },
 	{ "lend: the frame behind a header of 12 bytes", test_lend_header_12 },
 	{ "lend: the frame behind a header of 10 bytes", test_lend_header_10 },
