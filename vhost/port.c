@@ -275,6 +275,16 @@ unlock:
 	return ret;
 }
 
+/* Under the lock. */
+static void settle_base(struct vh_ring_info *info, uint16_t base)
+{
+	if (!info->base_named) {
+		info->base = base;
+		info->base_untold = true;
+	}
+	info->base_named = false;
+}
+
 void vh_port_pair_stopped(struct vh_pair *p, uint16_t pair)
 {
 	struct vh_conn *conn = p->conn;
@@ -290,11 +300,10 @@ void vh_port_pair_stopped(struct vh_pair *p, uint16_t pair)
 	p->conn = NULL;
 
 	pthread_mutex_lock(&port->lock);
-	rx->base = rx_base;
-	tx->base = tx_base;
-	rx->base_untold = true;
-	tx->base_untold = true;
+	settle_base(rx, rx_base);
+	settle_base(tx, tx_base);
 	conn->live &= ~(1u << pair);
+	conn->parked &= ~(1u << pair);
 	dead = vh_conn_dead(conn);
 	pthread_cond_broadcast(&port->released);
 	pthread_mutex_unlock(&port->lock);
@@ -306,12 +315,12 @@ void vh_port_pair_parked(struct vh_pair *p, uint16_t pair)
 {
 	struct vh_port *port = p->conn->port;
 
+	vh_ring_set_fault(&p->rx, VH_FAULT_REVOKED);
+	vh_ring_set_fault(&p->tx, VH_FAULT_REVOKED);
 	pthread_mutex_lock(&port->lock);
 	p->conn->parked |= 1u << pair;
 	pthread_cond_broadcast(&port->released);
 	pthread_mutex_unlock(&port->lock);
-	/* The memory reference is kept: something may still write there. */
-	p->conn = NULL;
 }
 
 void vh_port_status(struct vh_port *port, struct vh_port_status *status)

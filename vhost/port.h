@@ -76,11 +76,12 @@ struct vh_ring_info {
 	 */
 	uint16_t base;
 	bool base_untold;
+	bool base_named; /* by the container, while the ring was parked: newer than ours */
 };
 
 /*
  * A closed connection is freed once no pair is live, by whoever makes that true: the callback that
- * closes it, or the control thread with its last pair. A parked pair stays live for ever.
+ * closes it, or the control thread with its last pair. A parked pair stays live, for ever perhaps.
  */
 struct vh_conn {
 	int vid;
@@ -176,10 +177,15 @@ void vh_port_destroy(struct vh_port *port);
  */
 int vh_port_pair_start(struct vh_port *port, uint16_t pair, struct vh_pair *out, const char **why);
 
-/* The pair has been taken back: settles both rings and drops the memory reference. */
+/* The pair has been taken back, parked or not: settles both rings and drops the memory reference. */
 void vh_port_pair_stopped(struct vh_pair *p, uint16_t pair);
 
-/* The pair could not be taken back: memory, eventfds and the connection are kept for ever. */
+/*
+ * The pair could not be taken back, and librte_vhost goes on without: memory, eventfds and the
+ * connection are kept until vh_port_pair_stopped(), which may never come. The container may use its
+ * rings anew from now on: they have a fault, so a worker that still has them takes nothing more, and
+ * nothing must be written to them on the way back.
+ */
 void vh_port_pair_parked(struct vh_pair *p, uint16_t pair);
 
 void vh_port_status(struct vh_port *port, struct vh_port_status *status);

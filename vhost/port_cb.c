@@ -316,6 +316,19 @@ static enum rte_vhost_msg_result pre_msg(int vid, void *arg)
 	return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
 }
 
+/* A ring that was not taken back in time is used anew: where we left it is of no use any more. */
+static void note_base(struct vh_conn *conn, const struct vh_msg *msg)
+{
+	uint32_t ring = msg->payload.state.index;
+
+	pthread_mutex_lock(&conn->port->lock);
+	if (conn->parked & (1u << ring / 2)) {
+		conn->rings[ring].base = (uint16_t)msg->payload.state.num;
+		conn->rings[ring].base_named = true;
+	}
+	pthread_mutex_unlock(&conn->port->lock);
+}
+
 static enum rte_vhost_msg_result post_msg(int vid, void *arg)
 {
 	struct vh_conn *conn = vh_reg_conn(vid);
@@ -326,6 +339,8 @@ static enum rte_vhost_msg_result post_msg(int vid, void *arg)
 		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
 	if (msg->request == VH_REQ_SET_MEM_TABLE)
 		take_memory(conn);
+	if (msg->request == VH_REQ_SET_VRING_BASE)
+		note_base(conn, msg);
 	/*
 	 * GET_VRING_BASE has by now put its reply into the payload. It stops the device, so nothing
 	 * starts again before vring_state_changed and new_device.

@@ -21,6 +21,7 @@ static const char *const fault_names[VH_FAULT_COUNT] = {
 	[VH_FAULT_HEADER] = "no room for the virtio-net header",
 	[VH_FAULT_MEMORY] = "shared memory was shrunk",
 	[VH_FAULT_CALL] = "call eventfd blocks",
+	[VH_FAULT_REVOKED] = "taken back",
 };
 
 static const char *const fit_names[VH_FIT_COUNT] = {

@@ -38,7 +38,7 @@
 
 #define VH_RING_MAX_SIZE 32768 /* virtio 1.1, 2.6 and 2.7: both kinds */
 
-/* What a container did wrong with a ring. Any of these costs it the connection. */
+/* What a container did wrong with a ring. Any of these, but the last, costs it the connection. */
 enum vh_fault {
 	VH_FAULT_NONE,
 	VH_FAULT_AVAIL_INDEX, /* more buffers offered than the ring has */
@@ -50,6 +50,7 @@ enum vh_fault {
 	VH_FAULT_HEADER, /* no room for the virtio-net header */
 	VH_FAULT_MEMORY, /* shared memory has been shrunk */
 	VH_FAULT_CALL, /* the call eventfd blocks its writer */
+	VH_FAULT_REVOKED, /* its own no more: a worker that comes late leaves the ring alone */
 	VH_FAULT_COUNT
 };
 
