@@ -83,6 +83,7 @@ static void on_tick(struct switch_ctx *sw, int fd)
 	if (read(fd, &count, sizeof(count)) < 0)
 		return;
 	sw_watchdog(sw);
+	sw_park_tick(sw);
 	for (unsigned int i = 0; i < sw->nb_containers; i++)
 		sw_container_tick(&sw->containers[i]);
 	for (unsigned int i = 0; i < sw->nb_ports; i++)

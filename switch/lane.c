@@ -40,31 +40,17 @@ void sw_lane_bind(struct sw_lane *lane, struct pmd_port *port, uint16_t queue)
 	lane->max_frame = port->max_frame;
 }
 
-/* The control thread's own mistakes: these functions belong to it alone. */
-static void assert_control(const struct switch_ctx *sw)
-{
-	RTE_VERIFY(pthread_equal(sw->control, pthread_self()));
-}
-
-/* Lanes of a port have to keep still while its device is stopped. */
-static void suspend_siblings(struct switch_ctx *sw, const struct pmd_port *port, bool suspend)
+void sw_lane_suspend_all(struct switch_ctx *sw, const struct pmd_port *port, bool suspend)
 {
 	for (unsigned int i = 0; i < sw->nb_lanes; i++)
 		if (sw->lanes[i]->port == port)
 			sw->lanes[i]->suspended = suspend;
 }
 
-static void park(struct switch_ctx *sw, struct sw_lane *lane, const char *why)
+/* The control thread's own mistakes: these functions belong to it alone. */
+static void assert_control(const struct switch_ctx *sw)
 {
-	SW_LOG(CRIT, "%s queue %u: %s; the queue is parked, its memory is kept", lane->port->name,
-		lane->queue, why);
-	lane->state = SW_LANE_PARKED;
-	lane->why_copied = why;
-	if (lane->pair.conn != NULL)
-		vh_port_pair_parked(&lane->pair, lane->pair_index);
-	/* If the device is in an unknown state, nothing polls it any more. */
-	suspend_siblings(sw, lane->port, lane->port->stuck);
-	sw_plans_publish(sw, false);
+	RTE_VERIFY(pthread_equal(sw->control, pthread_self()));
 }
 
 static void pause_lane(struct sw_lane *lane)
@@ -178,7 +164,7 @@ static int leave_plans(
 		if (lanes[i]->state == SW_LANE_DRAIN)
 			pause_lane(lanes[i]);
 	if (disturbs)
-		suspend_siblings(sw, lanes[0]->port, true);
+		sw_lane_suspend_all(sw, lanes[0]->port, true);
 	return sw_plans_publish(sw, true);
 }
 
@@ -201,7 +187,7 @@ int sw_lanes_start(
 	if (to_pause || disturbs) {
 		ret = leave_plans(sw, lanes, nb, disturbs);
 		for (int i = 0; i < nb_ready && ret < 0; i++)
-			park(sw, ready[i], "a worker does not let go");
+			sw_lane_park(sw, ready[i], "a worker does not let go", true);
 		if (ret < 0)
 			return -EIO;
 	}
@@ -212,14 +198,15 @@ int sw_lanes_start(
 		if (ret == -EAGAIN)
 			retreat(ready[i]);
 		else if (ret < 0)
-			park(sw, ready[i], "its queue can be neither mapped nor restored");
+			sw_lane_park(sw, ready[i], "its queue can be neither mapped nor restored",
+				false);
 		else
 			put_to_work(ready[i]);
 	}
 	if (ret < 0 && ret != -EAGAIN)
 		return -EIO;
 	if (disturbs)
-		suspend_siblings(sw, lanes[0]->port, false);
+		sw_lane_suspend_all(sw, lanes[0]->port, false);
 	spread_flows(sw, lanes[0]->container);
 	/* Nobody waits for what the old plans named: this only adds. */
 	return sw_plans_publish(sw, false) == 0 ? 0 : -EIO;
@@ -247,7 +234,7 @@ static void remember_fault(struct sw_lane *lane)
 
 	if (fault == VH_FAULT_NONE)
 		fault = vh_ring_fault(&lane->pair.tx);
-	if (fault == VH_FAULT_NONE)
+	if (fault == VH_FAULT_NONE || fault == VH_FAULT_REVOKED)
 		return;
 	lane->container->must_reset = vh_fault_str(fault);
 	lane->container->culprit = lane->pair.conn->number;
@@ -286,7 +273,7 @@ int sw_lanes_stop(struct switch_ctx *sw, struct sw_lane *const *lanes, unsigned 
 {
 	struct sw_lane *stopping[CFG_MAX_PAIRS];
 	const char *stage = "a worker does not let go of the ring";
-	bool disturbs = false, parked = false;
+	bool disturbs = false, parked = false, awaits_worker = true;
 	unsigned int n;
 	int ret;
 
@@ -298,26 +285,27 @@ int sw_lanes_stop(struct switch_ctx *sw, struct sw_lane *const *lanes, unsigned 
 	for (unsigned int i = 0; i < n; i++)
 		pause_lane(stopping[i]);
 	if (disturbs)
-		suspend_siblings(sw, lanes[0]->port, true);
+		sw_lane_suspend_all(sw, lanes[0]->port, true);
 	ret = sw_plans_publish(sw, true);
 	if (ret == 0) {
 		for (unsigned int i = 0; i < n; i++)
 			drop_waiting(stopping[i]);
 		stage = "the NIC does not let go of the ring";
+		awaits_worker = false;
 		ret = sw_swap(sw, stopping, n);
 		if (ret == -EAGAIN) /* the device does not start, but nothing of the ring is out */
 			ret = 0;
 	}
 	for (unsigned int i = 0; i < n; i++) {
 		if (ret < 0)
-			park(sw, stopping[i], stage);
+			sw_lane_park(sw, stopping[i], stage, awaits_worker);
 		else
 			finish_stop(stopping[i]);
 	}
 	if (ret < 0)
 		return ret;
 	if (disturbs) {
-		suspend_siblings(sw, lanes[0]->port, false);
+		sw_lane_suspend_all(sw, lanes[0]->port, false);
 		sw_plans_publish(sw, false);
 	}
 	return parked ? -EIO : 0;

@@ -10,7 +10,8 @@
  *		its memory changes); the NIC's own queue keeps what arrives
  *	COPIED	polled: received packets are copied
  *	MAPPED	polled: the NIC writes into the container's buffers
- *	PARKED	not polled, for ever: taking back did not end in time; its memory is kept
+ *	PARKED	not polled: taking back did not end in time; its memory is kept. For ever, unless it
+ *		was for a worker, which lets go one day (park.c)
  *
  * Transmit has no state of its own: in the last two it is mapped too, or copied (`tx_mapped`).
  *
@@ -104,6 +105,7 @@ struct sw_lane {
 	uint16_t tx_tail_seen; /* the oldest loan at the last look */
 	uint64_t tx_moved_at; /* timer cycles: when it was seen to move, or nothing was out */
 	uint64_t paused_since; /* rte_get_timer_cycles() */
+	bool awaits_worker; /* parked, and only because a worker did not let go */
 	/* Mapped starts lately, where each of them disturbs other containers. */
 	uint64_t window_start;
 	unsigned int window_starts;
@@ -133,6 +135,9 @@ static inline bool sw_lane_polled(const struct sw_lane *lane)
 		lane->state != SW_LANE_PARKED;
 }
 
+/* Lanes of a port have to keep still while its device is stopped. The plans are the caller's. */
+void sw_lane_suspend_all(struct switch_ctx *sw, const struct pmd_port *port, bool suspend);
+
 /*
  * The control thread's verbs, for any number of lanes of one container (so of one port), with one
  * grace period and, where the device has to stop, one stop. Each ends with plans that say what the
@@ -149,6 +154,15 @@ int sw_lanes_start(
 	struct switch_ctx *sw, struct sw_lane *const *lanes, unsigned int nb, const char **why);
 int sw_lanes_stop(struct switch_ctx *sw, struct sw_lane *const *lanes, unsigned int nb);
 void sw_lanes_drain(struct switch_ctx *sw, struct sw_lane *const *lanes, unsigned int nb);
+
+/*
+ * park.c. The last resort of start and stop: nothing of the lane is freed.
+ * awaits_worker: a worker is what it takes; tick takes the lane back when it has let go.
+ */
+void sw_lane_park(struct switch_ctx *sw, struct sw_lane *lane, const char *why, bool awaits_worker);
+void sw_park_tick(struct switch_ctx *sw);
+/* The same, but waits for the workers, with the usual limit: before a device is given back. */
+void sw_park_wait(struct switch_ctx *sw);
 
 /*
  * What to do about a lane at work, called some ten times a second.

@@ -13,9 +13,9 @@
 
 /*
  * liburcu's synchronize_rcu() has no limit, so the wait is for a callback, which has. Two hold the
- * completion: the waiter and the callback; the last one frees it.
+ * completion: the control thread and the callback; the last one frees it.
  */
-struct grace {
+struct sw_grace {
 	struct rcu_head rcu;
 	pthread_mutex_t lock;
 	pthread_cond_t cond;
@@ -23,10 +23,12 @@ struct grace {
 	int refs;
 };
 
-static void grace_put(struct grace *g)
+void sw_grace_drop(struct sw_grace *g)
 {
 	int refs;
 
+	if (g == NULL)
+		return;
 	pthread_mutex_lock(&g->lock);
 	refs = --g->refs;
 	pthread_mutex_unlock(&g->lock);
@@ -39,18 +41,18 @@ static void grace_put(struct grace *g)
 
 static void grace_done(struct rcu_head *head)
 {
-	struct grace *g = caa_container_of(head, struct grace, rcu);
+	struct sw_grace *g = caa_container_of(head, struct sw_grace, rcu);
 
 	pthread_mutex_lock(&g->lock);
 	g->done = true;
 	pthread_cond_signal(&g->cond);
 	pthread_mutex_unlock(&g->lock);
-	grace_put(g);
+	sw_grace_drop(g);
 }
 
-static struct grace *grace_create(void)
+static struct sw_grace *grace_create(void)
 {
-	struct grace *g = calloc(1, sizeof(*g));
+	struct sw_grace *g = calloc(1, sizeof(*g));
 
 	if (g == NULL)
 		return NULL;
@@ -60,8 +62,29 @@ static struct grace *grace_create(void)
 	return g;
 }
 
+struct sw_grace *sw_grace_begin(void)
+{
+	struct sw_grace *g = grace_create();
+
+	if (g != NULL)
+		call_rcu(&g->rcu, grace_done);
+	return g;
+}
+
+bool sw_grace_over(struct sw_grace *g)
+{
+	bool done;
+
+	pthread_mutex_lock(&g->lock);
+	done = g->done;
+	pthread_mutex_unlock(&g->lock);
+	if (done)
+		sw_grace_drop(g);
+	return done;
+}
+
 /* In slices: a worker may have to be helped out of a container's trap meanwhile. */
-static int grace_wait(struct switch_ctx *sw, struct grace *g)
+static int grace_wait(struct switch_ctx *sw, struct sw_grace *g)
 {
 	bool done;
 
@@ -79,7 +102,7 @@ static int grace_wait(struct switch_ctx *sw, struct grace *g)
 			break;
 		sw_watchdog(sw);
 	}
-	grace_put(g);
+	sw_grace_drop(g);
 	return done ? 0 : -ETIMEDOUT;
 }
 
@@ -126,7 +149,7 @@ static void free_plan(struct rcu_head *head)
 int sw_plans_publish(struct switch_ctx *sw, bool wait)
 {
 	struct sw_plan *plans[CFG_MAX_WORKERS];
-	struct grace *grace = NULL;
+	struct sw_grace *grace = NULL;
 	unsigned int w;
 
 	for (w = 0; w < sw->nb_workers; w++) {

@@ -47,4 +47,13 @@ int sw_plans_publish(struct switch_ctx *sw, bool wait);
  */
 #define SW_GRACE_LIMIT_MS 1500
 
+/*
+ * A grace period that begins now, for whoever cannot wait for it. NULL: out of memory. Control thread.
+ * over: whether it has ended; then `grace` is gone. drop: it is not looked at any more. NULL is allowed.
+ */
+struct sw_grace;
+struct sw_grace *sw_grace_begin(void);
+bool sw_grace_over(struct sw_grace *grace);
+void sw_grace_drop(struct sw_grace *grace);
+
 #endif /* SWITCH_PLAN_H */

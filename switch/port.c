@@ -35,20 +35,17 @@ static bool is_on(const struct sw_container *c, const struct pmd_port *port)
 /* Every ring of the port taken back; no plan names one of its queues. */
 static int quiesce(struct switch_ctx *sw, struct pmd_port *port)
 {
+	sw_park_wait(sw);
 	for (unsigned int i = 0; i < sw->nb_containers; i++)
 		if (is_on(&sw->containers[i], port))
 			sw_container_pause(&sw->containers[i]);
-	for (unsigned int i = 0; i < sw->nb_lanes; i++)
-		if (sw->lanes[i]->port == port)
-			sw->lanes[i]->suspended = true;
+	sw_lane_suspend_all(sw, port, true);
 	return sw_plans_publish(sw, true);
 }
 
 void sw_port_go_on(struct switch_ctx *sw, struct pmd_port *port)
 {
-	for (unsigned int i = 0; i < sw->nb_lanes; i++)
-		if (sw->lanes[i]->port == port)
-			sw->lanes[i]->suspended = false;
+	sw_lane_suspend_all(sw, port, false);
 	sw_plans_publish(sw, false);
 	for (unsigned int i = 0; i < sw->nb_containers; i++)
 		if (is_on(&sw->containers[i], port))

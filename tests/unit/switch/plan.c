@@ -125,10 +125,39 @@ static void test_grace(void)
 	CU_ASSERT_EQUAL(sw_plans_publish(&sw, true), 0);
 }
 
+/* For whoever cannot wait: it is over only when the worker has let go. */
+static void test_grace_unawaited(void)
+{
+	struct timespec pause = { .tv_nsec = 1000000 };
+	struct sw_grace *g;
+	unsigned int ms = 0;
+	pthread_t t;
+
+	sem_init(&registered, 0, 0);
+	sem_init(&let_go, 0, 0);
+	pthread_create(&t, NULL, stuck_worker, NULL);
+	sem_wait(&registered);
+	g = sw_grace_begin();
+	CU_ASSERT_PTR_NOT_NULL_FATAL(g);
+	CU_ASSERT_EQUAL(sw_plans_publish(&sw, true), -ETIMEDOUT);
+	CU_ASSERT(!sw_grace_over(g));
+
+	sem_post(&let_go);
+	pthread_join(t, NULL);
+	while (!sw_grace_over(g) && ms++ < 10000)
+		nanosleep(&pause, NULL);
+	CU_ASSERT(ms < 10000);
+
+	/* dropped, before or after its end */
+	sw_grace_drop(sw_grace_begin());
+	sw_grace_drop(NULL);
+}
+
 static const struct unit_test tests[] = {
 	{ "each worker polls its lanes, each by its state", test_states },
 	{ "ports whose device cannot be used", test_unusable },
 	{ "paused, parked and suspended lanes are in no plan", test_left_out },
 	{ "a worker that does not let go is waited for with a limit", test_grace },
+	{ "a grace period that nobody waits for", test_grace_unawaited },
 };
 UNIT_MAIN("switch/plan", setup, teardown, tests)

@@ -1,0 +1,150 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+# time limit: 300 s
+"""A worker that does not run for a while, as on a busy host: what should have been taken back meanwhile is parked, and comes
+back when the worker does. The container, which was told otherwise long ago, finds its rings as it left them."""
+import ctypes
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'lib'))
+from container import SIZE, Container
+from rig import Daemon, load_simvf, wait_for
+from tap import Skip, Tap
+from vhost_user import Frontend
+
+PTRACE_DETACH, PTRACE_SEIZE, PTRACE_INTERRUPT = 17, 0x4206, 0x4207
+WALL = 0x40000000
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def ptrace(request, tid):
+    if _libc.ptrace(ctypes.c_long(request), ctypes.c_long(tid), None, None) != 0:
+        err = ctypes.get_errno()
+        raise (Skip if request == PTRACE_SEIZE else OSError)(f'ptrace: {os.strerror(err)}')
+
+
+class Stalled:
+    """The daemon's worker does not run inside the block. It stopped in a turn without a packet, and has many in its next."""
+
+    def __init__(self, d):
+        self.d = d
+        for task in os.listdir(f'/proc/{d.pid}/task'):
+            with open(f'/proc/{d.pid}/task/{task}/comm') as f:
+                if 'worker' in f.read():
+                    self.tid = int(task)
+
+    def _turns(self):
+        return self.d.telemetry('/vfring/workers,1')['turns']
+
+    def __enter__(self):
+        link(self.d, down=1)
+        turns = self._turns()
+        wait_for(lambda: self._turns() > turns + 1, 10, 'a turn without a packet')
+        ptrace(PTRACE_SEIZE, self.tid)
+        ptrace(PTRACE_INTERRUPT, self.tid)
+        os.waitpid(self.tid, WALL)
+        link(self.d, down=0)
+
+    def __exit__(self, *exc):
+        ptrace(PTRACE_DETACH, self.tid)
+
+
+def queue(d, q=0):
+    return d.telemetry(f'/vfring/queues,sim0:{q}')
+
+
+def link(d, down):
+    assert d.telemetry(f'/simvf/fault,net_simvf0:link_down={down}') is not None
+
+
+def parked(d):
+    # Telemetry has no answer while the control thread waits for the worker.
+    wait_for(lambda: (queue(d) or {}).get('state') == 'parked', 20, lambda: f'the queue to be parked: {queue(d)}\n{d.tail()}')
+
+
+def disabled(d, fe, c):
+    """The rings are disabled, and enabled again before the worker is back."""
+    fe.enable(False)
+    parked(d)
+    fe.enable(True)
+
+
+def memory_grows(d, fe, c):
+    """The memory grows, as in a front end that disables its rings for it."""
+    fe.new_memory(1 << 20)
+    parked(d)
+
+
+def ring_anew(d, fe, c):
+    """The rings are stopped, emptied and started at their beginning."""
+    fe.stop()
+    parked(d)
+    for r in fe.rings:
+        r.reset()
+    fe.start_rings()
+    fe.rx[0].post(size=2176)
+
+
+def gone(d, fe, c):
+    """The container is gone, and there is another one, with memory of its own."""
+    fe.disconnect()
+    parked(d)
+
+
+def stall(t, what, packed, mapping, mode):
+    name = f'{"packed" if packed else "split"}, {mode}: {what.__doc__.rstrip(".").lower()}'
+    config = {
+        'switch': {'workers': 1, 'hugepages': 'off', 'memory': 256, **load_simvf()},
+        'port sim0': {'device': f'net_simvf0,size={SIZE},rate=5000,dma=copy'},
+        'container c0': {'socket': '{dir}/c0.sock', 'port': 'sim0', 'mapping': mapping},
+    }
+    with Daemon(config) as d, Frontend(d.dir + '/c0.sock', packed=packed, timeout=10) as fe, \
+            Frontend(d.dir + '/c0.sock', packed=packed, timeout=10) as second:
+        c = Container(fe)
+        c.until(lambda: queue(d)['state'] == mode, lambda: f'{mode}: {queue(d)}\n{d.tail()}')
+        ran = c.run(100)
+        with Stalled(d):
+            what(d, fe, c)
+            if what is gone:
+                c = Container(second)
+            parked(d)
+        c.until(lambda: queue(d)['state'] == mode, lambda: f'{mode} again: {queue(d)}\n{d.tail()}')
+        ran = c.run(300) and ran
+        s = d.telemetry('/simvf/stats,net_simvf0')
+        refused = s['rx_iommu_faults'] + s['tx_iommu_faults']
+        t.ok(ran and not c.bad and refused == 0, name, lambda: f'{c.packets} packets, {c.bad[:5]}\n{queue(d)}\n{s}\n{d.tail()}')
+        t.equal(d.stop(), 0, f'{name}: the daemon ends cleanly')
+
+
+def neighbour(t):
+    """A device that has to be stopped whole: one container went meanwhile, and its neighbour is served again like its successor."""
+    config = {
+        'switch': {'workers': 1, 'hugepages': 'off', 'memory': 256, **load_simvf()},
+        'port sim0': {'device': f'net_simvf0,size={SIZE},rate=5000,dma=copy,flows=64,stop_queues=0', 'queues': 2},
+        'container c0': {'socket': '{dir}/c0.sock', 'port': 'sim0:0'},
+        'container c1': {'socket': '{dir}/c1.sock', 'port': 'sim0:1'},
+    }
+    with Daemon(config) as d, Frontend(d.dir + '/c1.sock', timeout=10) as stays:
+        other = Container(stays)
+        with Frontend(d.dir + '/c0.sock', timeout=10) as fe:
+            c = Container(fe)
+            c.until(lambda: queue(d)['state'] == 'mapped', lambda: f'mapped: {queue(d)}\n{d.tail()}')
+            with Stalled(d):
+                fe.disconnect()
+                parked(d)
+        with Frontend(d.dir + '/c0.sock', timeout=10) as fe:
+            c = Container(fe)
+            c.until(lambda: queue(d)['state'] == 'mapped', lambda: f'mapped again: {queue(d)}\n{d.tail()}')
+            other.until(lambda: queue(d, 1)['state'] == 'mapped', lambda: f'the neighbour: {queue(d, 1)}\n{d.tail()}')
+            t.ok(c.run(200) and other.run(200) and not c.bad and not other.bad, 'a neighbour on a device that is stopped whole',
+                 lambda: f'{c.bad[:5]} {other.bad[:5]}\n{queue(d)}\n{queue(d, 1)}\n{d.tail()}')
+
+
+with Tap() as t:
+    for packed in (False, True):
+        for what in (disabled, memory_grows, ring_anew, gone):
+            t.run(stall, t, what, packed, 'auto', 'mapped', name=what.__name__)
+        t.run(stall, t, ring_anew, packed, 'off', 'copied', name='ring_anew')
+    t.run(neighbour, t)
+sys.exit(t.status)
