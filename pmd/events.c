@@ -51,16 +51,13 @@ static bool is_pci(const struct pmd_port *port)
 
 void pmd_events_open(struct pmd_port *port)
 {
-	int ret;
+	int ret = rte_eth_dev_callback_register(
+		port->port_id, RTE_ETH_EVENT_INTR_RESET, on_reset, port);
 
-	if (!is_pci(port))
-		return;
-	ret = rte_dev_event_callback_register(rte_dev_name(port->dev), on_device, port);
-	if (ret == 0)
-		ret = rte_eth_dev_callback_register(
-			port->port_id, RTE_ETH_EVENT_INTR_RESET, on_reset, port);
+	if (ret == 0 && is_pci(port))
+		ret = rte_dev_event_callback_register(rte_dev_name(port->dev), on_device, port);
 	if (ret < 0)
-		PMD_LOG(WARNING, "%s: will not be told of resets and removal: %s", port->name,
+		PMD_LOG(WARNING, "%s: will not be told of resets or removal: %s", port->name,
 			rte_strerror(-ret));
 	/* What the kernel asked before is not asked again for ten seconds. */
 	if (port->is_vf && !pmd_sysfs_exists(PMD_PCI_FILE("physfn"), rte_dev_name(port->dev)))
@@ -69,16 +66,15 @@ void pmd_events_open(struct pmd_port *port)
 
 int pmd_events_close(struct pmd_port *port)
 {
-	int reset, removal;
+	int reset, removal = 0;
 
-	if (!is_pci(port))
-		return 0;
 	/* -EAGAIN: in the callback right now. It ends at once, if its thread gets a CPU. */
 	for (int ms = 0; ms < CLOSE_LIMIT_MS; ms++) {
 		reset = rte_eth_dev_callback_unregister(
 			port->port_id, RTE_ETH_EVENT_INTR_RESET, on_reset, port);
-		removal =
-			rte_dev_event_callback_unregister(rte_dev_name(port->dev), on_device, port);
+		if (is_pci(port))
+			removal = rte_dev_event_callback_unregister(
+				rte_dev_name(port->dev), on_device, port);
 		if (reset != -EAGAIN && removal != -EAGAIN)
 			return 0;
 		rte_delay_us_sleep(1000);

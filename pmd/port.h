@@ -70,6 +70,9 @@ struct pmd_port {
 	bool removed; /* the device was given back; what is here can only be freed */
 	bool halted; /* stopped, on host buffers, and does not start now */
 	uint64_t retry_at; /* timer cycles: when to try again */
+	/* Put off, since a worker did not let go of the queues. */
+	bool must_remove;
+	const char *must_restart; /* why; NULL: no need */
 	int failures; /* to open a device that is there again */
 	uint64_t absent_since; /* timer cycles: since when it does not answer; 0: it does */
 	struct pmd_events events;

@@ -191,6 +191,9 @@ static int dev_stop(struct rte_eth_dev *eth)
 	for (uint16_t i = 0; i < eth->data->nb_tx_queues; i++)
 		simvf_txq_stop(of(eth), i);
 	eth->data->dev_link.link_status = RTE_ETH_LINK_DOWN;
+	simvf_lock(of(eth));
+	simvf_fault_set(of(eth), SIMVF_FAULT_PF_RESET, 0);
+	simvf_unlock(of(eth));
 	return 0;
 }
 

@@ -11,6 +11,7 @@ static const char *const names[SIMVF_FAULT_COUNT] = {
 	[SIMVF_FAULT_RX_OUT_OF_ORDER] = "rx_out_of_order",
 	[SIMVF_FAULT_STALE_DMA] = "stale_dma",
 	[SIMVF_FAULT_KEEP_ON_STOP] = "keep_on_stop",
+	[SIMVF_FAULT_PF_RESET] = "pf_reset",
 	[SIMVF_FAULT_LINK_DOWN] = "link_down",
 	[SIMVF_FAULT_RX_EMPTY_FREE] = "rx_empty_free",
 	[SIMVF_FAULT_RX_BY_POSITION] = "rx_by_position",
@@ -27,6 +28,12 @@ static void set_ctl(uint32_t *ctl, bool armed)
 		simvf_ctl_set(ctl, SIMVF_CTL_FAULT);
 	else
 		simvf_ctl_clear(ctl, SIMVF_CTL_FAULT);
+}
+
+void simvf_fault_set(struct simvf_dev *dev, enum simvf_fault fault, uint32_t value)
+{
+	__atomic_store_n(&dev->faults[fault], value, __ATOMIC_RELAXED);
+	simvf_fault_arm(dev);
 }
 
 void simvf_fault_arm(struct simvf_dev *dev)

@@ -33,6 +33,16 @@ static inline bool simvf_fault_take(struct simvf_dev *dev, uint32_t ctl, enum si
 	return unlikely(ctl & SIMVF_CTL_FAULT) && simvf_fault_next(dev, fault);
 }
 
+/* No link, or the PF was reset: nothing arrives, and what is sent is lost. Any thread. */
+static inline bool simvf_fault_silent(struct simvf_dev *dev)
+{
+	return simvf_fault_get(dev, SIMVF_FAULT_LINK_DOWN) != 0 ||
+		simvf_fault_get(dev, SIMVF_FAULT_PF_RESET) != 0;
+}
+
+/* Sets a fault's value. With the device's lock. */
+void simvf_fault_set(struct simvf_dev *dev, enum simvf_fault fault, uint32_t value);
+
 /* Sets or clears the queues' SIMVF_CTL_FAULT. With the device's lock. */
 void simvf_fault_arm(struct simvf_dev *dev);
 

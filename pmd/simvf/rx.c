@@ -203,7 +203,7 @@ static void step(struct simvf_rxq *q, uint16_t n)
 
 	if (dev->link != NULL) {
 		simvf_wire_receive(dev);
-	} else if (q->gen != NULL && simvf_fault_get(dev, SIMVF_FAULT_LINK_DOWN) == 0) {
+	} else if (q->gen != NULL && !simvf_fault_silent(dev)) {
 		simvf_iotlb_sync(&dev->iommu, &q->tlb);
 		simvf_gen_step(q, n);
 	}

@@ -146,6 +146,7 @@ enum simvf_fault {
 	SIMVF_FAULT_STALE_DMA,
 	SIMVF_FAULT_KEEP_ON_STOP,
 	/* Until they are taken back: */
+	SIMVF_FAULT_PF_RESET, /* or until the device is stopped */
 	SIMVF_FAULT_LINK_DOWN,
 	SIMVF_FAULT_RX_EMPTY_FREE,
 	SIMVF_FAULT_RX_BY_POSITION,

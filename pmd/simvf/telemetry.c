@@ -205,6 +205,13 @@ static int reset(const char *cmd, const char *params, struct rte_tel_data *answe
 
 /* ---- /simvf/fault ---- */
 
+/* As a driver does when its VF's mailbox says so: the application has to stop and start it. */
+static void tell_of_reset(struct simvf_dev *dev)
+{
+	rte_eth_dev_callback_process(
+		&rte_eth_devices[dev->data->port_id], RTE_ETH_EVENT_INTR_RESET, NULL);
+}
+
 static void set_fault(struct simvf_dev *dev, void *request)
 {
 	struct request *r = request;
@@ -221,9 +228,10 @@ static void set_fault(struct simvf_dev *dev, void *request)
 	}
 	if (r->key[0] != '\0') {
 		simvf_lock(dev);
-		__atomic_store_n(&dev->faults[i], (uint32_t)value, __ATOMIC_RELAXED);
-		simvf_fault_arm(dev);
+		simvf_fault_set(dev, (enum simvf_fault)i, (uint32_t)value);
 		simvf_unlock(dev);
+		if (i == SIMVF_FAULT_PF_RESET && value != 0)
+			tell_of_reset(dev);
 	}
 	for (i = 0; i < SIMVF_FAULT_COUNT; i++)
 		rte_tel_data_add_dict_u64(r->answer, simvf_fault_name((enum simvf_fault)i),

@@ -285,8 +285,7 @@ uint16_t simvf_tx_sink_full(void *txq, struct rte_mbuf **pkts, uint16_t n)
 	struct simvf_txq *q = txq;
 	uint16_t nb = simvf_tx_post(q, pkts, n);
 
-	if (unlikely(q->ctl & SIMVF_CTL_FAULT) &&
-		simvf_fault_get(q->dev, SIMVF_FAULT_LINK_DOWN) != 0)
+	if (unlikely(q->ctl & SIMVF_CTL_FAULT) && simvf_fault_silent(q->dev))
 		send_into_nothing(q);
 	else
 		send_all(q, true);

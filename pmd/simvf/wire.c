@@ -126,12 +126,12 @@ static struct simvf_dev *peer_of(const struct simvf_dev *dev)
 
 static bool is_down(struct simvf_dev *dev)
 {
-	return dev == NULL || !dev->started || simvf_fault_get(dev, SIMVF_FAULT_LINK_DOWN) != 0;
+	return dev == NULL || !dev->started || simvf_fault_silent(dev);
 }
 
 bool simvf_wire_link_up(struct simvf_dev *dev)
 {
-	bool up = simvf_fault_get(dev, SIMVF_FAULT_LINK_DOWN) == 0;
+	bool up = !simvf_fault_silent(dev);
 
 	if (dev->args.wire != SIMVF_PEER)
 		return up;

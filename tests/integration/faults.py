@@ -176,6 +176,7 @@ def main(t):
     t.run(under_fault, t, 'rx_by_position', 1, 'a driver that takes buffers by position is mapped as others')
     t.run(under_fault, t, 'tx_lost_completion', 1, 'a completion that never comes: transmit runs copied and goes on',
           tx='copied', check=lambda q, s, c: q['tx_unsure'] > 0)
+    t.run(under_fault, t, 'pf_reset', 1, 'the PF was reset: the device is stopped and started, and all goes on')
     t.run(start_and_stop, t, 'rx_by_position', 1, 'buffers freed from the middle at stop')
     t.run(start_and_stop, t, 'rx_start_fails', 1, 'a queue that does not start at first')
     t.run(start_and_stop, t, 'dev_start_fails', 1, 'a device that does not start at first', ',stop_queues=0')

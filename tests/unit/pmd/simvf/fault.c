@@ -71,6 +71,41 @@ static void test_link_down(void)
 	dev_close(&d);
 }
 
+static int count_resets(uint16_t port, enum rte_eth_event_type type, void *arg, void *ret)
+{
+	(void)port;
+	(void)type;
+	(void)ret;
+	++*(unsigned int *)arg;
+	return 0;
+}
+
+/* Silent until the device is stopped; the application is told once. */
+static void test_pf_reset(void)
+{
+	struct rte_mbuf *m[1];
+	unsigned int resets = 0;
+	struct dev d;
+
+	dev_open(&d, &(struct dev_conf){ .args = "" });
+	CU_ASSERT_EQUAL(rte_eth_dev_callback_register(
+				d.port, RTE_ETH_EVENT_INTR_RESET, count_resets, &resets),
+		0);
+	CU_ASSERT_EQUAL_FATAL(dev_rx(&d, 0, m, 1), 1);
+	dev_fault(&d, "pf_reset", 1);
+	CU_ASSERT_EQUAL(resets, 1);
+	CU_ASSERT_EQUAL(rte_eth_tx_burst(d.port, 0, m, 1), 1);
+	CU_ASSERT_EQUAL(dev_xstat(&d, "sim_tx_link_drops"), 1);
+	CU_ASSERT_EQUAL(rte_eth_rx_burst(d.port, 0, m, 1), 0);
+	CU_ASSERT_EQUAL(rte_eth_dev_stop(d.port), 0);
+	CU_ASSERT_EQUAL(left(&d, "pf_reset"), 0);
+	CU_ASSERT_EQUAL(rte_eth_dev_start(d.port), 0);
+	CU_ASSERT_EQUAL(dev_take(&d, 0, 1), 1);
+	CU_ASSERT_EQUAL(resets, 1);
+	rte_eth_dev_callback_unregister(d.port, RTE_ETH_EVENT_INTR_RESET, count_resets, &resets);
+	dev_close(&d);
+}
+
 static void test_lost_completion(void)
 {
 	struct rte_mbuf *m[10];
@@ -369,6 +404,7 @@ static void test_unknown(void)
 static const struct unit_test tests[] = {
 	{ "starts and stops fail", test_start_and_stop_fail },
 	{ "link_down", test_link_down },
+	{ "pf_reset", test_pf_reset },
 	{ "tx_lost_completion", test_lost_completion },
 	{ "rx_unfilled", test_unfilled },
 	{ "rx_out_of_order", test_out_of_order },
