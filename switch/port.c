@@ -52,13 +52,29 @@ void sw_port_go_on(struct switch_ctx *sw, struct pmd_port *port)
 			sw_container_resume(&sw->containers[i]);
 }
 
+/* The control thread waits long enough for a worker that does not run. */
+static void put_off(struct pmd_port *port, const char *what)
+{
+	SW_LOG(ERR, "%s: %s, but a worker does not let go of its queues: tried again in %u s",
+		port->name, what, RETRY_SEC);
+	port->retry_at = rte_get_timer_cycles() + RETRY_SEC * rte_get_timer_hz();
+}
+
+static bool is_due(const struct pmd_port *port)
+{
+	return rte_get_timer_cycles() >= port->retry_at;
+}
+
 static void restart(struct switch_ctx *sw, struct pmd_port *port, const char *why)
 {
 	int ret = quiesce(sw, port);
 
-	if (ret < 0)
-		pmd_port_give_up(port, "a worker does not let go of its queues");
-	else if (pmd_port_restart(port) < 0)
+	port->must_restart = ret < 0 ? why : NULL;
+	if (ret < 0) {
+		put_off(port, why);
+		return;
+	}
+	if (pmd_port_restart(port) < 0)
 		pmd_port_halt(port);
 	if (pmd_port_usable(port))
 		SW_LOG(NOTICE, "%s: %s: started anew, %" PRIu64 " us without packets", port->name,
@@ -69,12 +85,10 @@ static void restart(struct switch_ctx *sw, struct pmd_port *port, const char *wh
 
 static void try_again(struct switch_ctx *sw, struct pmd_port *port)
 {
-	uint64_t now = rte_get_timer_cycles();
-
-	if (now < port->retry_at)
+	if (!is_due(port))
 		return;
 	/* A start may take a second, and nobody else is served meanwhile. */
-	port->retry_at = now + RETRY_SEC * rte_get_timer_hz();
+	port->retry_at = rte_get_timer_cycles() + RETRY_SEC * rte_get_timer_hz();
 	if (pmd_port_resume(port) < 0)
 		return;
 	SW_LOG(NOTICE, "%s: the device starts again", port->name);
@@ -84,11 +98,18 @@ static void try_again(struct switch_ctx *sw, struct pmd_port *port)
 /* The kernel waits for us to let go: whoever wrote sriov_numvfs hangs in that write. */
 static void remove_device(struct switch_ctx *sw, struct pmd_port *port)
 {
-	SW_LOG(WARNING, "%s: the kernel takes the device %s away", port->name, port->device);
-	if (quiesce(sw, port) == 0)
-		pmd_port_remove(port);
-	else
-		pmd_port_give_up(port, "a worker does not let go of its queues");
+	int ret;
+
+	if (!port->must_remove)
+		SW_LOG(WARNING, "%s: the kernel takes the device %s away", port->name,
+			port->device);
+	ret = quiesce(sw, port);
+	port->must_remove = ret < 0;
+	if (ret < 0) {
+		put_off(port, "the kernel takes the device away");
+		return;
+	}
+	pmd_port_remove(port);
 	if (port->removed)
 		SW_LOG(WARNING,
 			"%s: the device is given back; its containers have no wire until it is "
@@ -124,12 +145,14 @@ void sw_port_care(struct switch_ctx *sw, unsigned int i)
 		return;
 	if (port->removed)
 		sw_port_again(sw, i);
-	else if (pmd_events_take_remove(port))
+	else if (pmd_events_take_remove(port) || (port->must_remove && is_due(port)))
 		remove_device(sw, port);
 	else if (is_gone(port))
 		vanished(sw, port);
 	else if (port->absent_since != 0)
 		return; /* not touched before that is decided */
+	else if (port->must_restart != NULL && is_due(port))
+		restart(sw, port, port->must_restart);
 	else if (port->halted)
 		try_again(sw, port);
 	else if (pmd_events_take_reset(port))

@@ -38,13 +38,13 @@ class Stalled:
         return self.d.telemetry('/vfring/workers,1')['turns']
 
     def __enter__(self):
-        link(self.d, down=1)
+        fault(self.d, 'link_down', 1)
         turns = self._turns()
         wait_for(lambda: self._turns() > turns + 1, 10, 'a turn without a packet')
         ptrace(PTRACE_SEIZE, self.tid)
         ptrace(PTRACE_INTERRUPT, self.tid)
         os.waitpid(self.tid, WALL)
-        link(self.d, down=0)
+        fault(self.d, 'link_down', 0)
 
     def __exit__(self, *exc):
         ptrace(PTRACE_DETACH, self.tid)
@@ -54,8 +54,8 @@ def queue(d, q=0):
     return d.telemetry(f'/vfring/queues,sim0:{q}')
 
 
-def link(d, down):
-    assert d.telemetry(f'/simvf/fault,net_simvf0:link_down={down}') is not None
+def fault(d, name, value):
+    assert d.telemetry(f'/simvf/fault,net_simvf0:{name}={value}') is not None
 
 
 def parked(d):
@@ -89,6 +89,12 @@ def ring_anew(d, fe, c):
 def gone(d, fe, c):
     """The container is gone, and there is another one, with memory of its own."""
     fe.disconnect()
+    parked(d)
+
+
+def pf_reset(d, fe, c):
+    """The PF is reset, so the device has to be stopped and started."""
+    fault(d, 'pf_reset', 1)
     parked(d)
 
 
@@ -143,7 +149,7 @@ def neighbour(t):
 
 with Tap() as t:
     for packed in (False, True):
-        for what in (disabled, memory_grows, ring_anew, gone):
+        for what in (disabled, memory_grows, ring_anew, gone, pf_reset):
             t.run(stall, t, what, packed, 'auto', 'mapped', name=what.__name__)
         t.run(stall, t, ring_anew, packed, 'off', 'copied', name='ring_anew')
     t.run(neighbour, t)
