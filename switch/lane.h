@@ -161,8 +161,8 @@ void sw_lanes_drain(struct switch_ctx *sw, struct sw_lane *const *lanes, unsigne
  */
 void sw_lane_park(struct switch_ctx *sw, struct sw_lane *lane, const char *why, bool awaits_worker);
 void sw_park_tick(struct switch_ctx *sw);
-/* The same, but waits for the workers, with the usual limit: before a device is given back. */
-void sw_park_wait(struct switch_ctx *sw);
+/* The same at once: a grace period has just ended. */
+void sw_park_end(struct switch_ctx *sw);
 
 /*
  * What to do about a lane at work, called some ten times a second.

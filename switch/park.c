@@ -74,12 +74,9 @@ static bool some_may_come_back(const struct switch_ctx *sw)
 	return false;
 }
 
-void sw_park_wait(struct switch_ctx *sw)
+void sw_park_end(struct switch_ctx *sw)
 {
-	uint64_t now = rte_get_timer_cycles();
-
-	if (some_may_come_back(sw) && sw_plans_publish(sw, true) == 0)
-		take_back_all(sw, now);
+	take_back_all(sw, rte_get_timer_cycles());
 }
 
 void sw_park_tick(struct switch_ctx *sw)

@@ -32,13 +32,23 @@ static bool is_on(const struct sw_container *c, const struct pmd_port *port)
 	return c->vport != NULL && c->nb_lanes > 0 && c->lanes[0]->port == port;
 }
 
-/* Every ring of the port taken back; no plan names one of its queues. */
+/*
+ * Every ring of the port taken back; no plan names one of its queues. If some worker does not let go,
+ * nothing else has been done: the port rests until it is tried again.
+ */
 static int quiesce(struct switch_ctx *sw, struct pmd_port *port)
 {
-	sw_park_wait(sw);
+	int ret;
+
+	sw_lane_suspend_all(sw, port, true);
+	ret = sw_plans_publish(sw, true);
+	if (ret < 0)
+		return ret;
+	sw_park_end(sw);
 	for (unsigned int i = 0; i < sw->nb_containers; i++)
 		if (is_on(&sw->containers[i], port))
 			sw_container_pause(&sw->containers[i]);
+	/* Taking back may have let them go on. */
 	sw_lane_suspend_all(sw, port, true);
 	return sw_plans_publish(sw, true);
 }

@@ -94,8 +94,9 @@ def gone(d, fe, c):
 
 def pf_reset(d, fe, c):
     """The PF is reset, so the device has to be stopped and started."""
+    start = len(d.output)
     fault(d, 'pf_reset', 1)
-    parked(d)
+    d.wait_output('reset by its PF, but a worker does not let go', start=start)
 
 
 def stall(t, what, packed, mapping, mode):
@@ -114,7 +115,6 @@ def stall(t, what, packed, mapping, mode):
             what(d, fe, c)
             if what is gone:
                 c = Container(second)
-            parked(d)
         c.until(lambda: queue(d)['state'] == mode, lambda: f'{mode} again: {queue(d)}\n{d.tail()}')
         ran = c.run(300) and ran
         s = d.telemetry('/simvf/stats,net_simvf0')
