@@ -1,21 +1,42 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
 
 #include <rte_cycles.h>
 
 #include "switch/switch.h"
 
 /*
- * A worker that was in a call at each look for so long is not just preempted (it often is, on its way
- * out of that call). Well within a grace period's limit.
+ * A worker that was in a call at each look for so long, and waits there, is not just preempted (it
+ * often is, on its way out of that call). Well within a grace period's limit.
  */
 #define HANGS_MS 400
+
+/* Whether it waits for something else than a CPU. True if nobody knows. */
+static bool waits(const struct sw_worker *w)
+{
+	char path[64], stat[128] = "";
+	const char *state;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", (int)w->tid);
+	f = fopen(path, "re");
+	if (f == NULL)
+		return true;
+	if (fgets(stat, sizeof(stat), f) == NULL)
+		stat[0] = '\0';
+	fclose(f);
+	/* proc(5): number, name in parentheses, state */
+	state = strrchr(stat, ')');
+	return state == NULL || state[1] == '\0' || strchr("SD", state[2]) != NULL;
+}
 
 static void rescue(struct sw_worker *w, struct sw_lane *lane, struct vh_vring *vr, bool hangs)
 {
 	if (!vh_ring_calling(vr))
 		return;
-	if (vh_ring_call_blocks(vr) || hangs) {
+	if (vh_ring_call_blocks(vr) || (hangs && waits(w))) {
 		SW_LOG(WARNING, "%s: its call eventfd blocks the worker on CPU %u",
 			lane->container->conf->name, w->cpu);
 		/* First the dummy, then the signal: a write that starts in between goes there. */

@@ -74,6 +74,7 @@ int sw_worker_main(void *arg)
 	idleness_init(&idle, w);
 	/* Seen by the control thread once it has seen a turn. */
 	w->thread = pthread_self();
+	w->tid = gettid();
 	rcu_register_thread();
 	while (!__atomic_load_n(&w->stop, __ATOMIC_RELAXED)) {
 		const struct sw_plan *plan = rcu_dereference(w->plan);

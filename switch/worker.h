@@ -17,6 +17,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <rte_common.h>
 
@@ -36,7 +37,8 @@ struct sw_worker_stats {
 
 struct sw_worker {
 	struct sw_plan *plan; /* RCU; read by the worker, replaced by the control thread */
-	pthread_t thread; /* valid from the first turn on */
+	pthread_t thread; /* valid from the first turn on, like tid */
+	pid_t tid;
 	uint64_t turns_seen; /* the control thread's: watchdog.c */
 	uint64_t still_since; /* likewise: timer cycles, 0: seen to move */
 	bool stop; /* set by the control thread, relaxed */
