@@ -342,21 +342,28 @@ static const char *rx_trouble(const struct sw_lane *lane)
 
 static const char *tx_trouble(struct sw_lane *lane)
 {
+	const struct sw_worker *w = &lane->container->sw->workers[lane->worker];
 	uint64_t now = rte_get_timer_cycles();
+	uint64_t turns = __atomic_load_n(&w->stats.turns, __ATOMIC_RELAXED);
 	uint16_t tail;
 
 	if (!lane->tx_mapped)
 		return NULL;
 	if (pmd_txpool_broken(lane->txpool))
 		return "driver freed a buffer that it did not have";
-	/* Without a link nothing is sent, and a NIC may keep what it has. */
+	/*
+	 * Without a link nothing is sent, and a NIC may keep what it has. A worker that does not run
+	 * does not ask.
+	 */
 	tail = __atomic_load_n(&lane->txpool->tail, __ATOMIC_RELAXED);
 	if (tail != lane->tx_tail_seen || pmd_txpool_loans(lane->txpool) == 0 ||
-		!lane->port->link_up) {
+		!lane->port->link_up || turns == lane->tx_turns_seen) {
 		lane->tx_tail_seen = tail;
+		lane->tx_turns_seen = turns;
 		lane->tx_moved_at = now;
 		return NULL;
 	}
+	lane->tx_turns_seen = turns;
 	if (now - lane->tx_moved_at < rte_get_timer_hz() / 1000 * TX_STALL_MS)
 		return NULL;
 	return "NIC does not complete what it was given";

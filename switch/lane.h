@@ -103,6 +103,7 @@ struct sw_lane {
 	const char *never_map; /* set by a failure, until the container starts the ring anew */
 	const char *never_map_tx;
 	uint16_t tx_tail_seen; /* the oldest loan at the last look */
+	uint64_t tx_turns_seen; /* its worker's turns, then */
 	uint64_t tx_moved_at; /* timer cycles: when it was seen to move, or nothing was out */
 	uint64_t paused_since; /* rte_get_timer_cycles() */
 	bool awaits_worker; /* parked, and only because a worker did not let go */

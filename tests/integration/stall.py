@@ -6,6 +6,7 @@ back when the worker does. The container, which was told otherwise long ago, fin
 import ctypes
 import os
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'lib'))
 from container import SIZE, Container
@@ -25,10 +26,11 @@ def ptrace(request, tid):
 
 
 class Stalled:
-    """The daemon's worker does not run inside the block. It stopped in a turn without a packet, and has many in its next."""
+    """The daemon's worker does not run inside the block. If quiet, it stopped in a turn without a packet, and has many in
+    its next."""
 
-    def __init__(self, d):
-        self.d = d
+    def __init__(self, d, quiet=True):
+        self.d, self.quiet = d, quiet
         for task in os.listdir(f'/proc/{d.pid}/task'):
             with open(f'/proc/{d.pid}/task/{task}/comm') as f:
                 if 'worker' in f.read():
@@ -38,13 +40,15 @@ class Stalled:
         return self.d.telemetry('/vfring/workers,1')['turns']
 
     def __enter__(self):
-        fault(self.d, 'link_down', 1)
-        turns = self._turns()
-        wait_for(lambda: self._turns() > turns + 1, 10, 'a turn without a packet')
+        if self.quiet:
+            fault(self.d, 'link_down', 1)
+            turns = self._turns()
+            wait_for(lambda: self._turns() > turns + 1, 10, 'a turn without a packet')
         ptrace(PTRACE_SEIZE, self.tid)
         ptrace(PTRACE_INTERRUPT, self.tid)
         os.waitpid(self.tid, WALL)
-        fault(self.d, 'link_down', 0)
+        if self.quiet:
+            fault(self.d, 'link_down', 0)
 
     def __exit__(self, *exc):
         ptrace(PTRACE_DETACH, self.tid)
@@ -106,8 +110,8 @@ def stall(t, what, packed, mapping, mode):
         'port sim0': {'device': f'net_simvf0,size={SIZE},rate=5000,dma=copy'},
         'container c0': {'socket': '{dir}/c0.sock', 'port': 'sim0', 'mapping': mapping},
     }
-    with Daemon(config) as d, Frontend(d.dir + '/c0.sock', packed=packed, timeout=10) as fe, \
-            Frontend(d.dir + '/c0.sock', packed=packed, timeout=10) as second:
+    with Daemon(config) as d, Frontend(d.dir + '/c0.sock', packed=packed) as fe, \
+            Frontend(d.dir + '/c0.sock', packed=packed) as second:
         c = Container(fe)
         c.until(lambda: queue(d)['state'] == mode, lambda: f'{mode}: {queue(d)}\n{d.tail()}')
         ran = c.run(100)
@@ -131,20 +135,39 @@ def neighbour(t):
         'container c0': {'socket': '{dir}/c0.sock', 'port': 'sim0:0'},
         'container c1': {'socket': '{dir}/c1.sock', 'port': 'sim0:1'},
     }
-    with Daemon(config) as d, Frontend(d.dir + '/c1.sock', timeout=10) as stays:
+    with Daemon(config) as d, Frontend(d.dir + '/c1.sock') as stays:
         other = Container(stays)
-        with Frontend(d.dir + '/c0.sock', timeout=10) as fe:
+        with Frontend(d.dir + '/c0.sock') as fe:
             c = Container(fe)
             c.until(lambda: queue(d)['state'] == 'mapped', lambda: f'mapped: {queue(d)}\n{d.tail()}')
             with Stalled(d):
                 fe.disconnect()
                 parked(d)
-        with Frontend(d.dir + '/c0.sock', timeout=10) as fe:
+        with Frontend(d.dir + '/c0.sock') as fe:
             c = Container(fe)
             c.until(lambda: queue(d)['state'] == 'mapped', lambda: f'mapped again: {queue(d)}\n{d.tail()}')
             other.until(lambda: queue(d, 1)['state'] == 'mapped', lambda: f'the neighbour: {queue(d, 1)}\n{d.tail()}')
             t.ok(c.run(200) and other.run(200) and not c.bad and not other.bad, 'a neighbour on a device that is stopped whole',
                  lambda: f'{c.bad[:5]} {other.bad[:5]}\n{queue(d)}\n{queue(d, 1)}\n{d.tail()}')
+
+
+def transmissions(t):
+    """What the NIC has sent waits for a worker that does not run: not the NIC's fault, so transmit stays mapped."""
+    config = {
+        'switch': {'workers': 1, 'hugepages': 'off', 'memory': 256, **load_simvf()},
+        'port sim0': {'device': f'net_simvf0,size={SIZE},rate=5000,dma=copy,tx_lag=64,tx_lag_us=600000'},
+        'container c0': {'socket': '{dir}/c0.sock', 'port': 'sim0'},
+    }
+    with Daemon(config) as d, Frontend(d.dir + '/c0.sock') as fe:
+        c = Container(fe)
+        c.until(lambda: queue(d)['tx_loans'] > 10, lambda: f'something to be sent: {queue(d)}\n{d.tail()}')
+        with Stalled(d, quiet=False):
+            # Longer than a NIC may take.
+            time.sleep(2.5)
+            loans = queue(d)['tx_loans']
+        ran = c.run(500)
+        t.ok(ran and loans > 0 and queue(d)['tx_mode'] == 'mapped' and not c.bad, 'transmissions wait for a worker',
+             lambda: f'{loans} loans, {c.bad[:5]}\n{queue(d)}\n{d.tail()}')
 
 
 with Tap() as t:
@@ -153,4 +176,5 @@ with Tap() as t:
             t.run(stall, t, what, packed, 'auto', 'mapped', name=what.__name__)
         t.run(stall, t, ring_anew, packed, 'off', 'copied', name='ring_anew')
     t.run(neighbour, t)
+    t.run(transmissions, t)
 sys.exit(t.status)
