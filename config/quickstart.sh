@@ -342,7 +342,7 @@ start_switch() {
 		>"$state_dir/vfringd.log" 2>&1 </dev/null {lock}>&- &
 	switch_pid=$!
 	echo "$switch_pid $(start_time "$switch_pid")" >"$state_dir/vfringd.pid"
-	wait_for 20 "vfringd's socket $socket" socket_is_served
+	wait_for 60 "vfringd's socket $socket" socket_is_served
 	# The container's user, and nobody else, may connect.
 	chgrp "$CONTAINER_UID" "$socket"
 	chmod 660 "$socket"
@@ -389,20 +389,36 @@ wait_for_container() {
 	local mode=mapped
 
 	[[ $mapping != off ]] || mode=copied
-	wait_for 20 "the container's queue to be $mode" is_in_mode "$mode"
-	wait_for 20 "an answer from the container" container_answers
+	wait_for 60 "the container's queue to be $mode" is_in_mode "$mode"
+	wait_for 60 "an answer from the container" container_answers
 }
 
-# ping's exit status is not enough: it is 0 as soon as one answer came.
-ping_without_loss() {
-	local log=$state_dir/ping.log
+# Pings that the wire's end has sent and that have not been answered, so far.
+unanswered() {
+	# shellcheck disable=SC2016 # awk's fields
+	in_netns awk '
+		$1 != "Icmp:" { next }
+		!n++ { for (i = 2; i <= NF; i++) column[$i] = i; next }
+		{ print $column["OutEchos"] - $column["InEchoReps"] }' /proc/net/snmp
+}
 
+# ping's exit status is not enough: it is 0 as soon as one answer came. Nor is what it counts: it does
+# not wait for the last answer when it has sent one more.
+ping_without_loss() {
+	local log=$state_dir/ping.log before deadline
+
+	before=$(unanswered)
 	run "${ping_container[@]}" "$@" >"$log" 2>&1 || :
 	sed -n '/transmitted/p; /^rtt/p' "$log"
-	if ! grep -q ' 0% packet loss' "$log"; then
-		grep -q transmitted "$log" || cat "$log"
+	if ! grep -q transmitted "$log"; then
+		cat "$log"
 		return 1
 	fi
+	deadline=$((SECONDS + 10))
+	until grep -q ' 0% packet loss' "$log" || (($(unanswered) <= before)); do
+		((SECONDS < deadline)) || return 1
+		sleep 0.1
+	done
 }
 
 # check_direction rx|tx MODE: every packet went that way; but for ARP replies, which are shorter than
@@ -411,6 +427,8 @@ check_direction() {
 	local way=$1 mode=$2 packets right
 
 	packets=$(counter "${way}_packets")
+	# Before it was bound to the interface, the socket may have seen packets of others.
+	[[ $way != rx ]] || packets=$((packets - $(counter rx_drop_no_container)))
 	right=$(counter "${way}_$mode")
 	if [[ ! $packets =~ ^[0-9]+$ ]] || ((packets < nb_pings + nb_flood_pings)); then
 		echo "FAILED: ${way}_packets is '$packets', less than the pings sent"
