@@ -277,7 +277,7 @@ void dev_close(struct dev *d)
 
 uint16_t dev_rx(const struct dev *d, uint16_t queue, struct rte_mbuf **pkts, uint16_t n)
 {
-	uint64_t end = rte_get_tsc_cycles() + 2 * rte_get_tsc_hz();
+	uint64_t end = rte_get_tsc_cycles() + 10 * rte_get_tsc_hz();
 	uint16_t nb = 0;
 
 	while (nb < n && rte_get_tsc_cycles() < end)

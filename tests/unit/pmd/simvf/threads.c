@@ -206,6 +206,10 @@ static void test_control_beside_worker(void)
 		dev_ask(command, "");
 		CU_ASSERT_EQUAL(rte_flow_destroy(a.port, rule, NULL), 0);
 	}
+	/* The last round has reset them. */
+	begin = rte_get_tsc_cycles();
+	while (dev_stats(&a).ipackets == 0 && in_time(begin, 10000))
+		rte_pause();
 	CU_ASSERT(dev_stats(&a).ipackets > 0);
 	end(threads, 2);
 	CU_ASSERT_EQUAL(bad, 0);
