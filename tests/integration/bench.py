@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""The benchmark's harness: one short round of each contestant that can run here; no figure is judged."""
+# time limit: 600 s
+"""The benchmark's harness: one short round of each contestant that can run here; no figure is judged. Its windows are so
+short that a machine which is busy elsewhere may leave one empty: what fails is tried again."""
 import json
 import os
 import sys
@@ -15,10 +17,19 @@ OVS = '/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk'
 SHORT = ('--rounds=1', '--seconds=0.2', '--settle=0.1', '--no-huge', '--nice=0')
 
 
+def attempts(good, *argv):
+    """Run a benchmark until its result is good, three times at most; the last one."""
+    for _ in range(3):
+        p = run(*argv, limit=200, check=False)
+        if good(p):
+            break
+    return p
+
+
 def check_pvp(t, contestants):
     with tempfile.TemporaryDirectory() as d:
-        p = run(f'{ROOT}/bench/pvp.py', '--quick', *SHORT, f'--contestants={",".join(contestants)}',
-                f'--json={d}/pvp.json', f'--svg={d}/pvp.svg', limit=200, check=False)
+        p = attempts(lambda p: p.returncode == 0 and 'FAILED' not in p.stdout, f'{ROOT}/bench/pvp.py', '--quick', *SHORT,
+                     f'--contestants={",".join(contestants)}', f'--json={d}/pvp.json', f'--svg={d}/pvp.svg')
         t.ok(p.returncode == 0 and 'FAILED' not in p.stdout, 'pvp.py: no contestant fails', p.stdout)
         with open(f'{d}/pvp.json') as f:
             rows = json.load(f)
@@ -33,9 +44,14 @@ def check_pvp(t, contestants):
 
 
 def check_number(t, *argv):
-    p = run(f'{ROOT}/bench/{argv[0]}', *argv[1:], limit=100)
-    last = p.strip().splitlines()[-1]
-    t.ok(float(last) > 0, f'{argv[0]}: a number', p)
+    def last(p):
+        try:
+            return float(p.stdout.split()[-1])
+        except (IndexError, ValueError):
+            return 0
+
+    p = attempts(lambda p: p.returncode == 0 and last(p) > 0, f'{ROOT}/bench/{argv[0]}', *argv[1:])
+    t.ok(p.returncode == 0 and last(p) > 0, f'{argv[0]}: a number', p.stdout)
 
 
 def check(t):

@@ -181,7 +181,7 @@ def life(t, net):
             begin = time.monotonic()
             code = d.stop(5)
             took = time.monotonic() - begin
-            t.ok(d.proc.returncode == 0 and took < 1, 'SIGTERM: exit 0 within a second, with a container connected',
+            t.ok(d.proc.returncode == 0 and took < 5, 'SIGTERM: exit 0 soon, with a container connected',
                  f'{d.proc.returncode} after {took:.2f} s\n{d.tail()}')
             t.ok(not os.path.exists(path), 'and the socket is gone')
             t.ok(pmd.alive, 'and the container lives')

@@ -34,10 +34,11 @@ def container(d, pairs):
                    args=[f'--rxq={pairs}', f'--txq={pairs}', '--rxd=256', '--txd=256'], memory=512)
 
 
-def settled(d, pairs):
+def settled(d, pairs, mode):
     """Every pair that the container started works, the other queues are drained, and flows go to the former only."""
-    states = [q['state'] for q in queues(d)]
-    return all(s in ('mapped', 'copied') for s in states[:pairs]) and all(s == 'drain' for s in states[pairs:])
+    before, now = queues(d), queues(d)
+    return all(q['state'] == q['tx_mode'] == mode for q in now[:pairs]) and \
+        all(q['state'] == 'drain' and q['rx_packets'] == b['rx_packets'] for q, b in list(zip(now, before))[pairs:])
 
 
 def drops(states):
@@ -46,7 +47,7 @@ def drops(states):
 
 def run_pairs(t, d, pairs, mode):
     with container(d, pairs):
-        wait_for(lambda: settled(d, pairs), 20, lambda: f'{pairs} pairs to work: {[q["state"] for q in queues(d)]}')
+        wait_for(lambda: settled(d, pairs, mode), 20, lambda: f'{pairs} pairs to work: {[q["state"] for q in queues(d)]}')
         before = queues(d)
         wait_for(lambda: all(q['tx_packets'] >= b['tx_packets'] + 50 for q, b in list(zip(queues(d), before))[:pairs]), 20,
                  lambda: f'packets on each pair: {[q["tx_packets"] for q in queues(d)]}')

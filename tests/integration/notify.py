@@ -42,15 +42,15 @@ def notifications(t, net, mapping, features, kind, packed):
         kicked(fe)  # before that, they are due
         frames = wire.Frames(w.mac)
         # Each start begins with a call on both, see missed_calls().
-        rx.wait_call(2)
-        tx.wait_call(2)
+        rx.wait_call(10)
+        tx.wait_call(10)
 
         missed = 0
         for n in range(ROUNDS):
             rx.arm()
             w.send(frames.addresses + frames.make(n, 100))
-            missed += not rx.wait_call(2)
-            got = rx.receive(1, 2)
+            missed += not rx.wait_call(10)
+            got = rx.receive(1, 10)
             missed += len(got) != 1
         t.ok(missed == 0, f'{name}: {ROUNDS} single packets, each one wakes the receiver', f'{missed} missed\n{container(d)}')
 
@@ -58,7 +58,7 @@ def notifications(t, net, mapping, features, kind, packed):
         for n in range(ROUNDS):
             tx.arm()
             tx.send(frames.addresses + frames.make(n, 100))
-            missed += not tx.wait_call(2)
+            missed += not tx.wait_call(10)
             tx.complete()
         t.ok(missed == 0, f'{name}: {ROUNDS} single packets, each completion wakes the sender', f'{missed} missed')
 
@@ -66,7 +66,7 @@ def notifications(t, net, mapping, features, kind, packed):
         before = container(d)['rx_notifications']
         for n in range(ROUNDS):
             w.send(frames.addresses + frames.make(n, 100))
-            rx.receive(1, 2)
+            rx.receive(1, 10)
         after = container(d)['rx_notifications']
         # EVENT_IDX cannot say never: a disarmed split ring may be called once in 65536.
         t.ok(after - before <= (not packed), f'{name}: a receiver that polls is not called', f'{after - before} calls')
@@ -103,9 +103,9 @@ def missed_calls(t, net, features, kind, packed):
                 ring.wait_call(0)
                 ring.arm()
             restart()
-            woken = rx.wait_call(2) > 0, tx.wait_call(2) > 0
+            woken = rx.wait_call(10) > 0, tx.wait_call(10) > 0
             t.ok(woken == (True, True), f'{kind}: after {what}, receiver and sender are woken', f'{woken}\n{container(d)}')
-            t.ok(len(rx.receive(1, 2)) == 1 and len(tx.complete()) == 1, f'{kind}: and find what they waited for')
+            t.ok(len(rx.receive(1, 10)) == 1 and len(tx.complete()) == 1, f'{kind}: and find what they waited for')
 
 
 def real_driver(t, net, mapping, vdev):
@@ -122,7 +122,7 @@ def real_driver(t, net, mapping, vdev):
         peer.end_input()
         peer.wait()
         found = json.loads(peer.output.splitlines()[-1])
-        t.ok(found['packets'] == ROUNDS and ROUNDS / 4 < found['sleeps'] <= 2 * calls, f'{name}: it did sleep',
+        t.ok(found['packets'] == ROUNDS and ROUNDS / 20 < found['sleeps'] <= 2 * calls, f'{name}: it did sleep',
              f'{found}, {calls} calls')
 
 
@@ -145,7 +145,7 @@ def odd_call_fds(t, net):
             good = 0
             for n in range(100):
                 w.send(frames.addresses + frames.make(n, 100))
-                good += len(rx.receive(1, 2))
+                good += len(rx.receive(1, 10))
             t.ok(good == 100, f'call descriptor: {what}: packets flow', f'{good}\n{d.tail()}')
         for fd in (r, wr, full):
             os.close(fd)

@@ -77,7 +77,7 @@ def receive(t, d, w, name, features, ring_size, buffers, state, why):
         for n, size in enumerate(SIZES):
             sent = frames.addresses + frames.make(n, size)
             w.send(sent)
-            got = fe.rx[0].receive(1, 2)
+            got = fe.rx[0].receive(1, 10)
             if [bytes(p) for p in got] != [sent]:
                 bad.append((size, [len(p) for p in got]))
         t.ok(not bad, f'receive: {name}: {state}, every byte is right', f'{bad[:5]}\n{queue(d)}\n{d.tail(5)}')
@@ -94,14 +94,14 @@ def send(t, d, w, kind, ring_size):
             for n, size in enumerate(SIZES):
                 sent = frames.addresses + frames.make(n, size)
                 fe.tx[0].send(sent, **how)
-                if w.recv(2) != sent:
+                if w.recv(10) != sent:
                     bad.append(size)
             t.ok(not bad and fe.tx[0].wait_done(), f'{name}: {what}: every byte is right',
                  f'{bad[:5]} {queue(d)}')
 
         before = queue(d)
         fe.tx[0].send(frames.addresses + b'\x88\xb5' + b'x' * 6)
-        got = w.recv(2)
+        got = w.recv(10)
         t.ok(got == (frames.addresses + b'\x88\xb5' + b'x' * 6).ljust(60, b'\0'),
              f'{name}: short frames are padded with zeroes', str(got))
         fe.tx[0].send(b'x' * 13)

@@ -34,15 +34,18 @@ def apt(*argv, cwd=None, options=()):
     absent or too old."""
     def attempt(*argv, limit):
         # As root it would read as a user who may not enter here, and warn.
-        p = subprocess.run([argv[0], '-q', '-o', 'APT::Sandbox::User=root', *options, *argv[1:]], cwd=cwd, text=True,
-                           timeout=limit, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        try:
+            p = subprocess.run([argv[0], '-q', '-o', 'APT::Sandbox::User=root', *options, *argv[1:]], cwd=cwd, text=True,
+                               timeout=limit, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        except subprocess.TimeoutExpired:
+            return 124, f'{argv[0]} has not ended after {limit} s'
         return p.returncode, p.stdout
     if not shutil.which(argv[0]):
         raise Skip(f'no {argv[0]} to fetch packages with')
-    code, out = attempt(*argv, limit=120)
+    code, out = attempt(*argv, limit=300)
     if code:
-        attempt('apt-get', 'update', limit=60)
-        code, out = attempt(*argv, limit=120)
+        attempt('apt-get', 'update', limit=120)
+        code, out = attempt(*argv, limit=300)
     return code, out
 
 

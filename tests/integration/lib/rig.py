@@ -47,8 +47,8 @@ class Timeout(AssertionError):
 
 def wait_for(cond, limit, what, step=0.02):
     """Call cond() until it returns something true, and return that. Timeout after `limit` seconds.
-    what: text, or a function that makes it."""
-    limit *= PATIENCE
+    what: text, or a function that makes it. Limits below ten seconds would be for machines that nobody else uses."""
+    limit = max(limit, 10) * PATIENCE
     end = time.monotonic() + limit
     while True:
         value = cond()
@@ -262,7 +262,7 @@ class Process:
 class Telemetry:
     """DPDK telemetry (version 2) of the process `pid` with the file prefix `instance`; any process if pid is None."""
 
-    def __init__(self, instance, pid=None, timeout=5):
+    def __init__(self, instance, pid=None, timeout=10 * PATIENCE):
         self.sock = None
         seen = []
         # A second process of the same prefix gets its socket at ...v2:1, and so on; a killed one leaves its own.
@@ -378,14 +378,22 @@ class Daemon(Process):
             raise RuntimeError(f'vfringd ended ({self.proc.returncode}):\n{self.tail()}')
         if not all(listening(s) for s in sockets):
             return False
-        with contextlib.suppress(ConnectionError):
-            Telemetry(self.instance, self.pid).close()
-            return True
+        # EAL's telemetry answers before the switch's commands are known.
+        with contextlib.suppress(ConnectionError), Telemetry(self.instance, self.pid) as t:
+            return t.query('/vfring/ports') is not None
         return False
 
     def telemetry(self, command):
-        with Telemetry(self.instance, self.pid) as t:
-            return t.query(command)
+        """None if there is no such command or name. The switch gives no answer either while its control thread waits
+        for a worker, which takes a second to find out: then it is asked again."""
+        end = time.monotonic() + 10 * PATIENCE
+        while True:
+            begin = time.monotonic()
+            with Telemetry(self.instance, self.pid) as t:
+                answer = t.query(command)
+            now = time.monotonic()
+            if answer is not None or now - begin < 0.9 or now > end:
+                return answer
 
     def close(self):
         try:
@@ -434,7 +442,8 @@ class Testpmd(Process):
         """Type a line, wait for the next prompt; what it printed."""
         start = len(self.output)
         self.write(text + '\n')
-        self.wait_output(r'\ntestpmd> \Z', limit or self.limit, start)
+        # An event may be reported behind the prompt.
+        self.wait_output(r'\ntestpmd> ', limit or self.limit, start)
         return self.output[start:].partition('\n')[2].rpartition('\ntestpmd> ')[0]
 
     def stats(self, port=0):
@@ -457,7 +466,7 @@ class Testpmd(Process):
 
 class Hugepages:
     """`count` free hugepages of 2 MiB, and hugetlbfs mounted on /dev/hugepages if it is mounted nowhere. Both are
-    undone at the end (what was added is taken away, so two can overlap). RuntimeError if the host has not got them."""
+    undone at the end (what was added is taken away, so two can overlap). Skip if the host has not got them."""
 
     DIR = '/sys/kernel/mm/hugepages/hugepages-2048kB'
 
@@ -468,19 +477,27 @@ class Hugepages:
         with open(f'{self.DIR}/{name}') as f:
             return int(f.read())
 
-    def _set(self, value):
-        with open('/proc/sys/vm/nr_hugepages', 'w') as f:
+    @staticmethod
+    def _write(name, value):
+        with open(f'/proc/sys/vm/{name}', 'w') as f:
             f.write(str(value))
+
+    def _set(self, value):
+        self._write('nr_hugepages', value)
 
     def __enter__(self):
         try:
             missing = self.count - (self._get('free_hugepages') - self._get('resv_hugepages'))
             if missing > 0:
                 before = self._get('nr_hugepages')
-                self._set(before + missing)
-                self.added = self._get('nr_hugepages') - before
-                if self.added < missing:
-                    raise RuntimeError(f'{missing} more hugepages wanted, got {self.added}')
+                for _ in range(3):
+                    self._set(before + missing)
+                    self.added = self._get('nr_hugepages') - before
+                    if self.added == missing:
+                        break
+                    self._write('compact_memory', 1)
+                else:
+                    raise Skip(f'{missing} more hugepages wanted, got {self.added}')
             with open('/proc/mounts') as f:
                 if not any(line.split()[2] == 'hugetlbfs' for line in f):
                     self.made = not os.path.isdir('/dev/hugepages')

@@ -71,7 +71,7 @@ class Frontend:
     page      size of the hugepages that it is made of
     """
 
-    def __init__(self, path, queues=1, server=False, ring_size=256, memory=(16 << 20,), timeout=5, packed=False,
+    def __init__(self, path, queues=1, server=False, ring_size=256, memory=(16 << 20,), timeout=20, packed=False,
                  page=None):
         self.path, self.queues, self.timeout, self.packed = path, queues, timeout, packed
         self.features = self.protocol = 0

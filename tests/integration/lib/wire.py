@@ -88,7 +88,7 @@ class Wire:
     def close(self):
         self.sock.close()
 
-    def send(self, frame, timeout=5):
+    def send(self, frame, timeout=30):
         """Send, wait for room if there is none."""
         end = time.monotonic() + timeout
         while True:
@@ -170,7 +170,7 @@ def difference(got, want):
             f'{got[at:at + 8].hex()} for {want[at:at + 8].hex()}')
 
 
-def echo_compare(ifname, sizes, vlan=None, window=32, timeout=2, netns=None, count=None, seconds=None, rate=None,
+def echo_compare(ifname, sizes, vlan=None, window=32, timeout=10, netns=None, count=None, seconds=None, rate=None,
                  dst=PEER_MAC, swap=True):
     """Send frames of all `sizes` (again and again until `count` frames or `seconds`, if given) to a peer that returns
     them, at most `window` outstanding and at most `rate` a second; compare each byte. A frame that is not back
@@ -348,7 +348,7 @@ def main():
         s.add_argument('--seconds', type=float, default=None if name == 'echo' else 5)
     sub.choices['echo'].add_argument('--sizes', type=parse_sizes, default=parse_sizes('60..1514'))
     sub.choices['echo'].add_argument('--window', type=int, default=32)
-    sub.choices['echo'].add_argument('--timeout', type=float, default=2)
+    sub.choices['echo'].add_argument('--timeout', type=float, default=10)
     sub.choices['echo'].add_argument('--no-swap', action='store_true', help='the peer leaves MAC addresses alone')
     sub.choices['blast'].add_argument('--size', type=int, default=64)
     a = p.parse_args()

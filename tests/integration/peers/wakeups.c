@@ -264,7 +264,8 @@ static bool sleep_until_used(struct peer *p, struct ring *r)
 		/* The call for one that was seen without it. */
 		p->spurious++;
 		arm(r);
-		if (r->ops->used(r) >= 0)
+		/* Where it has been armed all the time, there must be a call. */
+		if (!p->armed_first && r->ops->used(r) >= 0)
 			return true;
 	}
 }

@@ -38,7 +38,7 @@ def own_frames(t, d, w, boxes):
             box.fe.tx[0].send(frame)
             box.poll()
         got = []
-        while (frame := w.recv(2 if len(got) < len(frames) else 0.2)) is not None:
+        while (frame := w.recv(30 if len(got) < len(frames) else 0.2)) is not None:
             got.append(frame)
         bad = compare(got, [tagged(frame, box.vlan) for frame in frames])
         t.ok(not bad, f'what web{box.n} sends is on the wire, with its VLAN', bad)
@@ -82,7 +82,7 @@ def broadcasts(t, d, w, boxes):
     settle(others, [int(box.vlan == sender.vlan) for box in others])
     bad = [f'web{box.n}: {text}' for box in others
            if (text := compare(box.got, [frame] if box.vlan == sender.vlan else []))]
-    bad += filter(None, [compare([w.recv(2)], [tagged(frame, sender.vlan)])])
+    bad += filter(None, [compare([w.recv(30)], [tagged(frame, sender.vlan)])])
     t.ok(not bad, f'a broadcast of web{sender.n} reaches its VLAN and the wire', '\n'.join(bad))
 
 

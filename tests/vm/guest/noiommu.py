@@ -35,7 +35,7 @@ def copied(t, net):
     with Hugepages(80), Daemon(config, limit=60) as d, testpmd(d, 0):
         wait_for(lambda: container(d, 0)['ring_pairs_working'], 30, 'the container to work')
         wait_for(lambda: d.telemetry('/vfring/ports,wire0')['link_up'], 30, lambda: f'the link: {d.tail()}')
-        r = wire.echo_compare(net.peer, range(60, 1515, 31), netns=net.name, timeout=5, dst=PF_MAC)
+        r = wire.echo_compare(net.peer, range(60, 1515, 31), netns=net.name, timeout=30, dst=PF_MAC)
         c = container(d, 0)
         t.ok(r['ok'] and c['rx_copied'] == c['rx_packets'] > 0 and c['tx_copied'] == c['tx_packets'] > 0,
              'without an IOMMU frames are copied, and whole', f'{r}\n{c}\n{d.tail()}')

@@ -10,7 +10,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(
 from guest import WIRE, Pf, Wire, main, netdev
 from bench import MACS, SWITCH, Bench, testpmd, wait_mapped
 from provisioned import check_refused, port, refused, state, vf_state
-from rig import VFRINGD, Daemon, Process, run, wait_for
+from rig import VFRINGD, Daemon, Process, Timeout, run, wait_for
 
 
 def daemon(ports, containers=()):
@@ -163,7 +163,15 @@ def namespaces(t, bench):
             'LOWER_UP' in run('ip', 'link', 'show', 'dev', 'eth9', netns=f'db{n}')
 
     def pings():
-        return run('ping', '-c', 3, '-i', 0.2, '-W', 2, '10.0.0.2', netns='db0', check=False).stdout
+        """The link may be down for a while, and an answer late: three in the end."""
+        out = []
+
+        def three():
+            out.append(run('ping', '-c', 3, '-i', 0.2, '-w', 10, '10.0.0.2', netns='db0', check=False).stdout)
+            return ' 3 received' in out[-1]
+        with contextlib.suppress(Timeout):
+            wait_for(three, 30, 'three answers')
+        return out[-1]
 
     with contextlib.ExitStack() as stack:
         run('ip', 'netns', 'add', 'db0')
@@ -177,7 +185,7 @@ def namespaces(t, bench):
         t.ok(MACS[0] not in pf.info(1) and '02:76:66:03:00:00' in run('ip', 'link', 'show', 'eth9', netns='db0'),
              "VFs are in their namespaces: named, addressed, up, with the MAC address configured", pf.info(1))
         out = pings()
-        t.ok(' 0% packet loss' in out, 'two namespaces ping each other through their VFs', f'{out}\n{d.tail()}')
+        t.ok(' 3 received' in out, 'two namespaces ping each other through their VFs', f'{out}\n{d.tail()}')
         with testpmd(d, 0):
             wait_mapped(d, 0)
             r = bench.echo(0, vlan=100)
@@ -187,18 +195,18 @@ def namespaces(t, bench):
         run('ip', 'netns', 'add', 'db1')
         wait_for(lambda: there(1), 30, lambda: f'the new namespace to have its VF:\n{d.tail()}')
         out = pings()
-        t.ok(' 0% packet loss' in out, 'a namespace that comes again gets its VF again', f'{out}\n{d.tail()}')
+        t.ok(' 3 received' in out, 'a namespace that comes again gets its VF again', f'{out}\n{d.tail()}')
         d.kill9()
         out = pings()
-        t.ok(' 0% packet loss' in out, 'after kill -9 of the daemon they still do', out)
+        t.ok(' 3 received' in out, 'after kill -9 of the daemon they still do', out)
         d.start()
         wait_for(lambda: there(0) and there(1), 30, lambda: f'the namespaces to have their VFs:\n{d.tail()}')
         out = pings()
-        t.ok(' 0% packet loss' in out, 'and after its next start', f'{out}\n{d.tail()}')
+        t.ok(' 3 received' in out, 'and after its next start', f'{out}\n{d.tail()}')
         pf.enable(3, autoprobe=1)
         wait_for(lambda: there(0) and there(1), 60, lambda: f'the namespaces to have new VFs:\n{d.tail()}')
         out = pings()
-        t.ok(' 0% packet loss' in out and all('vlan 100' in pf.info(n) for n in (1, 2)),
+        t.ok(' 3 received' in out and all('vlan 100' in pf.info(n) for n in (1, 2)),
              'all VFs destroyed and made anew: namespaces get theirs again, in the VLAN', f'{out}\n{d.tail()}')
         d.stop(20)
         t.ok(not there(0) and not there(1), 'after a clean exit they have them no more', d.tail())

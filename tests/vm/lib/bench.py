@@ -51,7 +51,7 @@ class Bench:
 
     def echo(self, n, sizes=range(60, 1515, 31), **kwargs):
         """Through a container that returns everything."""
-        return wire.echo_compare(self.net.peer, sizes, netns=self.net.name, timeout=5,
+        return wire.echo_compare(self.net.peer, sizes, netns=self.net.name, timeout=30,
                                  dst=bytes.fromhex(MACS[n].replace(':', '')), **{'vlan': self.vlans[n], **kwargs})
 
     def blast(self, n):
