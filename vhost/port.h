@@ -76,7 +76,7 @@ struct vh_ring_info {
 	 */
 	uint16_t base;
 	bool base_untold;
-	bool base_named; /* by the container, while the ring was parked: newer than ours */
+	bool base_named; /* by the container, while we still had the ring: newer than ours */
 };
 
 /*

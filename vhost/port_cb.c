@@ -316,16 +316,19 @@ static enum rte_vhost_msg_result pre_msg(int vid, void *arg)
 	return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
 }
 
-/* A ring that was not taken back in time is used anew: where we left it is of no use any more. */
+/*
+ * The container says where the ring stands from now on. If it was not taken back in time, where we left
+ * it is of no use any more, also when it comes back in this very moment.
+ */
 static void note_base(struct vh_conn *conn, const struct vh_msg *msg)
 {
 	uint32_t ring = msg->payload.state.index;
+	struct vh_ring_info *info = &conn->rings[ring];
 
 	pthread_mutex_lock(&conn->port->lock);
-	if (conn->parked & (1u << ring / 2)) {
-		conn->rings[ring].base = (uint16_t)msg->payload.state.num;
-		conn->rings[ring].base_named = true;
-	}
+	info->base = (uint16_t)msg->payload.state.num;
+	info->base_untold = false;
+	info->base_named = conn->live & (1u << ring / 2);
 	pthread_mutex_unlock(&conn->port->lock);
 }
 

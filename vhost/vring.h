@@ -18,7 +18,8 @@
  * ring, however long the chain; as many as it has descriptors on a packed ring.
  *
  * Ownership: the ring belongs to one thread at a time: the worker whose plan holds it, else the
- * control thread. Only `fault` and `calling` are read by another thread while a worker owns the ring.
+ * control thread. While a worker owns the ring, the control thread only reads `calling` and
+ * sets and reads `fault`.
  * Trust: everything in the container's memory may change at any time. A descriptor is copied to a
  * local once (vh_desc_load), checked, then used. What the container may break is its own ring:
  * `fault` is set, the ring gives nothing more, and the control thread resets the port.
