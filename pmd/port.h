@@ -71,6 +71,7 @@ struct pmd_port {
 	bool halted; /* stopped, on host buffers, and does not start now */
 	uint64_t retry_at; /* timer cycles: when to try again */
 	/* Put off, since a worker did not let go of the queues. */
+	bool must_rest; /* it is gone, and its rings are still out */
 	bool must_remove;
 	const char *must_restart; /* why; NULL: no need */
 	int failures; /* to open a device that is there again */
@@ -134,8 +135,8 @@ int pmd_port_resume(struct pmd_port *port);
 int pmd_port_restart(struct pmd_port *port);
 
 /*
- * Gives the device back to the kernel: every ring has been taken back, no queue is in use. The port
- * is `removed` then, or stuck.
+ * Gives the device back to the kernel: every ring has been taken back, or never will be, and no queue
+ * is in use. The port is `removed` then, or stuck.
  */
 void pmd_port_remove(struct pmd_port *port);
 

@@ -12,7 +12,7 @@
  *
  * Ownership and threads: as rxpool.h has it. The pool belongs to one Tx queue for the queue's whole
  * life; it lends from one ring at a time, or from none. The worker that polls the queue, or the
- * control thread while no worker does. Only `fault` is read by another thread meanwhile.
+ * control thread while no worker does. Meanwhile the latter only sets and reads `fault`.
  */
 #ifndef PMD_TXPOOL_H
 #define PMD_TXPOOL_H

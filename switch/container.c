@@ -30,9 +30,20 @@ static void forgive(struct sw_container *c)
 		c->lanes[i]->never_map = c->lanes[i]->never_map_tx = NULL;
 }
 
+/* Nobody waits for it any more: librte_vhost has gone on, and the container may have as well. */
+static int take_back_late(struct switch_ctx *sw, struct sw_lane *const *lanes, unsigned int nb)
+{
+	for (unsigned int i = 0; i < nb; i++)
+		if (lanes[i]->state == SW_LANE_MAPPED || lanes[i]->state == SW_LANE_COPIED)
+			sw_lane_park(
+				sw, lanes[i], "the control thread was busy for too long", true);
+	return -ETIMEDOUT;
+}
+
 static int take_back_pairs(void *ctx, void *arg)
 {
 	struct take_back_arg *a = arg;
+	struct switch_ctx *sw = ctx;
 	struct sw_lane *lanes[CFG_MAX_PAIRS];
 	unsigned int nb = 0;
 
@@ -40,7 +51,7 @@ static int take_back_pairs(void *ctx, void *arg)
 	for (uint16_t i = 0; i < a->container->nb_lanes; i++)
 		if ((a->pairs & (1u << i)) && a->container->lanes[i]->pair.conn == a->conn)
 			lanes[nb++] = a->container->lanes[i];
-	int ret = sw_lanes_stop(ctx, lanes, nb);
+	int ret = sw->requests.late ? take_back_late(sw, lanes, nb) : sw_lanes_stop(sw, lanes, nb);
 
 	forgive(a->container);
 	return ret;

@@ -14,6 +14,8 @@
 
 /* A NIC that completes nothing for so long has lost something. */
 #define TX_STALL_MS 1000
+/* Between two looks, at most. */
+#define TX_LOOK_MS (3 * SW_TICK_MS)
 
 static const char *const state_names[SW_LANE_STATES] = {
 	[SW_LANE_DRAIN] = "drain",
@@ -156,16 +158,34 @@ static void retreat(struct sw_lane *lane)
 	pause_lane(lane);
 }
 
-/* Lanes that drained are polled no more; nor is any other of the port, if its device has to stop. */
-static int leave_plans(
-	struct switch_ctx *sw, struct sw_lane *const *lanes, unsigned int nb, bool disturbs)
+/*
+ * Lanes that drained are polled no more; nor is any other of the port, if its device has to stop. If
+ * some worker does not let go of them, those that are ready are parked, and the others drain on: no
+ * lane may be paused that a worker still has.
+ */
+static int leave_plans(struct switch_ctx *sw, struct sw_lane *const *lanes, unsigned int nb,
+	struct sw_lane *const *ready, int nb_ready, bool disturbs)
 {
-	for (unsigned int i = 0; i < nb; i++)
-		if (lanes[i]->state == SW_LANE_DRAIN)
+	bool drained[CFG_MAX_PAIRS];
+	int ret;
+
+	for (unsigned int i = 0; i < nb; i++) {
+		drained[i] = lanes[i]->state == SW_LANE_DRAIN;
+		if (drained[i])
 			pause_lane(lanes[i]);
+	}
 	if (disturbs)
 		sw_lane_suspend_all(sw, lanes[0]->port, true);
-	return sw_plans_publish(sw, true);
+	ret = sw_lanes_wait(sw);
+	if (ret == 0)
+		return 0;
+	for (int i = 0; i < nb_ready; i++)
+		sw_lane_park(sw, ready[i], "a worker does not let go", true);
+	for (unsigned int i = 0; i < nb; i++)
+		if (drained[i] && lanes[i]->state == SW_LANE_PAUSED)
+			lanes[i]->state = SW_LANE_DRAIN;
+	sw_plans_publish(sw, false);
+	return ret;
 }
 
 int sw_lanes_start(
@@ -184,13 +204,8 @@ int sw_lanes_start(
 		map |= ready[i]->want_rx || ready[i]->want_tx;
 		disturbs |= sw_swap_disturbs(ready[i]);
 	}
-	if (to_pause || disturbs) {
-		ret = leave_plans(sw, lanes, nb, disturbs);
-		for (int i = 0; i < nb_ready && ret < 0; i++)
-			sw_lane_park(sw, ready[i], "a worker does not let go", true);
-		if (ret < 0)
-			return -EIO;
-	}
+	if ((to_pause || disturbs) && leave_plans(sw, lanes, nb, ready, nb_ready, disturbs) < 0)
+		return -EIO;
 	if (nb_ready == 0)
 		return 0;
 	ret = map ? sw_swap(sw, ready, (unsigned int)nb_ready) : 0;
@@ -232,7 +247,7 @@ static void remember_fault(struct sw_lane *lane)
 {
 	enum vh_fault fault = vh_ring_fault(&lane->pair.rx);
 
-	if (fault == VH_FAULT_NONE)
+	if (fault == VH_FAULT_NONE || fault == VH_FAULT_REVOKED)
 		fault = vh_ring_fault(&lane->pair.tx);
 	if (fault == VH_FAULT_NONE || fault == VH_FAULT_REVOKED)
 		return;
@@ -246,6 +261,7 @@ static void finish_stop(struct sw_lane *lane)
 	remember_fault(lane);
 	give_up_pair(lane);
 	lane->tx_mapped = false;
+	lane->revoked = lane->abandoned = false;
 	SW_LOG(DEBUG, "%s: ring pair %u taken back", lane->container->conf->name, lane->pair_index);
 }
 
@@ -286,7 +302,7 @@ int sw_lanes_stop(struct switch_ctx *sw, struct sw_lane *const *lanes, unsigned 
 		pause_lane(stopping[i]);
 	if (disturbs)
 		sw_lane_suspend_all(sw, lanes[0]->port, true);
-	ret = sw_plans_publish(sw, true);
+	ret = sw_lanes_wait(sw);
 	if (ret == 0) {
 		for (unsigned int i = 0; i < n; i++)
 			drop_waiting(stopping[i]);
@@ -346,6 +362,7 @@ static const char *tx_trouble(struct sw_lane *lane)
 	uint64_t now = rte_get_timer_cycles();
 	uint64_t turns = __atomic_load_n(&w->stats.turns, __ATOMIC_RELAXED);
 	uint16_t tail;
+	bool asked;
 
 	if (!lane->tx_mapped)
 		return NULL;
@@ -353,17 +370,19 @@ static const char *tx_trouble(struct sw_lane *lane)
 		return "driver freed a buffer that it did not have";
 	/*
 	 * Without a link nothing is sent, and a NIC may keep what it has. A worker that does not run
-	 * does not ask.
+	 * does not ask, and we do not know if it did where we have not looked for a while.
 	 */
 	tail = __atomic_load_n(&lane->txpool->tail, __ATOMIC_RELAXED);
+	asked = sw_lane_polled(lane) && turns != lane->tx_turns_seen &&
+		now - lane->tx_looked_at < rte_get_timer_hz() / 1000 * TX_LOOK_MS;
+	lane->tx_turns_seen = turns;
+	lane->tx_looked_at = now;
 	if (tail != lane->tx_tail_seen || pmd_txpool_loans(lane->txpool) == 0 ||
-		!lane->port->link_up || turns == lane->tx_turns_seen) {
+		!lane->port->link_up || !asked) {
 		lane->tx_tail_seen = tail;
-		lane->tx_turns_seen = turns;
 		lane->tx_moved_at = now;
 		return NULL;
 	}
-	lane->tx_turns_seen = turns;
 	if (now - lane->tx_moved_at < rte_get_timer_hz() / 1000 * TX_STALL_MS)
 		return NULL;
 	return "NIC does not complete what it was given";

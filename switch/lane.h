@@ -88,7 +88,7 @@ struct sw_lane {
 
 	/* Control thread. */
 	enum sw_lane_state state __rte_cache_aligned;
-	bool suspended; /* out of the plans while its port's device is stopped for another lane */
+	bool suspended; /* out of the plans: its port's device is stopped, or is to be */
 	struct pmd_port *port;
 	struct sw_container *container; /* NULL: nothing is configured on this queue */
 	uint16_t pair_index;
@@ -104,9 +104,12 @@ struct sw_lane {
 	const char *never_map_tx;
 	uint16_t tx_tail_seen; /* the oldest loan at the last look */
 	uint64_t tx_turns_seen; /* its worker's turns, then */
+	uint64_t tx_looked_at; /* timer cycles */
 	uint64_t tx_moved_at; /* timer cycles: when it was seen to move, or nothing was out */
 	uint64_t paused_since; /* rte_get_timer_cycles() */
 	bool awaits_worker; /* parked, and only because a worker did not let go */
+	bool revoked; /* has been parked, and is not back yet */
+	bool abandoned; /* likewise, and no worker has it any more */
 	/* Mapped starts lately, where each of them disturbs other containers. */
 	uint64_t window_start;
 	unsigned int window_starts;
@@ -157,13 +160,18 @@ int sw_lanes_stop(struct switch_ctx *sw, struct sw_lane *const *lanes, unsigned 
 void sw_lanes_drain(struct switch_ctx *sw, struct sw_lane *const *lanes, unsigned int nb);
 
 /*
- * park.c. The last resort of start and stop: nothing of the lane is freed.
- * awaits_worker: a worker is what it takes; tick takes the lane back when it has let go.
+ * park.c. park: the last resort of start and stop: nothing of the lane is freed, and whoever comes late
+ * leaves its ring alone. awaits_worker: a worker is what it takes; tick takes the lane back when it has
+ * let go.
+ * wait: publishes plans and waits, as sw_plans_publish(). With success, nothing is written to rings of
+ * parked lanes any more, whatever their NIC gives back: to be called before a device is stopped.
+ * abandon: that part alone, when no worker runs.
  */
 void sw_lane_park(struct switch_ctx *sw, struct sw_lane *lane, const char *why, bool awaits_worker);
+bool sw_lane_may_return(const struct sw_lane *lane);
 void sw_park_tick(struct switch_ctx *sw);
-/* The same at once: a grace period has just ended. */
-void sw_park_end(struct switch_ctx *sw);
+int sw_lanes_wait(struct switch_ctx *sw);
+void sw_park_abandon(struct switch_ctx *sw);
 
 /*
  * What to do about a lane at work, called some ten times a second.

@@ -121,6 +121,13 @@ static void bring_tx_home(struct sw_lane *lane)
 		pmd_tx_reap(lane->port_id, lane->queue, lane->tx_cleanup);
 }
 
+/* Those of an abandoned ring have been counted. */
+static void count_unsure(struct sw_lane *lane)
+{
+	if (!lane->abandoned)
+		lane->stats.tx_unsure += pmd_txpool_loans(lane->txpool);
+}
+
 /* Transmissions that a stop of the device would cut off: those of every lane on the port. */
 static void leave_tx_behind(struct switch_ctx *sw, const struct pmd_port *port)
 {
@@ -130,7 +137,7 @@ static void leave_tx_behind(struct switch_ctx *sw, const struct pmd_port *port)
 		if (lane->port != port || lane->txpool->vr == NULL)
 			continue;
 		bring_tx_home(lane);
-		lane->stats.tx_unsure += pmd_txpool_loans(lane->txpool);
+		count_unsure(lane);
 	}
 }
 
@@ -158,7 +165,7 @@ static int stop_queues(struct switch_ctx *sw, struct sw_lane *const *lanes, unsi
 		if (ret < 0 || lane->want_tx || pmd_txpool_loans(lane->txpool) == 0)
 			continue;
 		if (port->stops_tx_queues)
-			lane->stats.tx_unsure += pmd_txpool_loans(lane->txpool);
+			count_unsure(lane);
 		ret = pmd_tx_stop(port, lane->queue);
 	}
 	return ret;
@@ -181,7 +188,8 @@ static int set_backings(struct sw_lane *lane)
 static int fall_back(struct sw_lane *lane, enum vh_fit fit)
 {
 	lane->want_rx = false;
-	lane->why_copied = vh_fit_str(fit);
+	if (lane->state != SW_LANE_PARKED)
+		lane->why_copied = vh_fit_str(fit);
 	lane->lacks_buffers = fit == VH_FIT_EMPTY;
 	if (lane->state == SW_LANE_MAPPED)
 		lane->state = SW_LANE_COPIED;

@@ -12,12 +12,16 @@
 #include "switch/plan.h"
 #include "switch/switch.h"
 
+/* Where it is memory that was short, not time. */
+#define RETRY_SEC 1
+
 void sw_lane_park(struct switch_ctx *sw, struct sw_lane *lane, const char *why, bool awaits_worker)
 {
 	SW_LOG(CRIT, "%s queue %u: %s; the queue is parked, its memory is kept", lane->port->name,
 		lane->queue, why);
 	lane->state = SW_LANE_PARKED;
 	lane->awaits_worker = awaits_worker;
+	lane->revoked = true;
 	lane->why_copied = why;
 	pmd_rxpool_revoke(lane->pool);
 	pmd_txpool_revoke(lane->txpool);
@@ -27,26 +31,47 @@ void sw_lane_park(struct switch_ctx *sw, struct sw_lane *lane, const char *why, 
 	sw_plans_publish(sw, false);
 }
 
-/* A port that is stuck keeps what it has; one without a device is not asked for anything. */
-static bool may_come_back(const struct sw_lane *lane)
+void sw_park_abandon(struct switch_ctx *sw)
+{
+	for (unsigned int i = 0; i < sw->nb_lanes; i++) {
+		struct sw_lane *lane = sw->lanes[i];
+
+		if (!lane->revoked || lane->abandoned)
+			continue;
+		lane->stats.tx_unsure += pmd_txpool_loans(lane->txpool);
+		pmd_rxpool_abandon(lane->pool);
+		pmd_txpool_abandon(lane->txpool);
+		lane->abandoned = true;
+	}
+}
+
+int sw_lanes_wait(struct switch_ctx *sw)
+{
+	int ret = sw_plans_publish(sw, true);
+
+	if (ret == 0)
+		sw_park_abandon(sw);
+	return ret;
+}
+
+bool sw_lane_may_return(const struct sw_lane *lane)
 {
 	return lane->state == SW_LANE_PARKED && lane->awaits_worker && !lane->port->stuck &&
 		!lane->port->removed;
 }
 
-/* Its lanes that left the plans before `then`, when every worker has let go of them. */
-static void take_back(struct switch_ctx *sw, struct sw_container *c, uint64_t then)
+static void take_back(struct switch_ctx *sw, struct sw_container *c)
 {
+	uint64_t now = rte_get_timer_cycles();
 	struct sw_lane *lanes[CFG_MAX_PAIRS];
 	unsigned int nb = 0;
 
 	for (uint16_t i = 0; i < c->nb_lanes; i++) {
 		struct sw_lane *lane = c->lanes[i];
 
-		if (!may_come_back(lane) || lane->paused_since > then)
+		if (!sw_lane_may_return(lane) ||
+			now - lane->paused_since < RETRY_SEC * rte_get_timer_hz())
 			continue;
-		pmd_rxpool_abandon(lane->pool);
-		pmd_txpool_abandon(lane->txpool);
 		/* At work, as far as taking it back goes. */
 		lane->state = SW_LANE_COPIED;
 		lanes[nb++] = lane;
@@ -55,40 +80,14 @@ static void take_back(struct switch_ctx *sw, struct sw_container *c, uint64_t th
 		return;
 	SW_LOG(NOTICE, "%s: the worker has let go: %u ring pairs are parked no more", c->conf->name,
 		nb);
-	/* Not from here: the device may be about to stop. */
 	__atomic_store_n(&c->changed, true, __ATOMIC_RELEASE);
 	sw_requests_wake(&sw->requests);
 }
 
-static void take_back_all(struct switch_ctx *sw, uint64_t then)
-{
-	for (unsigned int i = 0; i < sw->nb_containers; i++)
-		take_back(sw, &sw->containers[i], then);
-}
-
-static bool some_may_come_back(const struct switch_ctx *sw)
-{
-	for (unsigned int i = 0; i < sw->nb_lanes; i++)
-		if (may_come_back(sw->lanes[i]))
-			return true;
-	return false;
-}
-
-void sw_park_end(struct switch_ctx *sw)
-{
-	take_back_all(sw, rte_get_timer_cycles());
-}
-
 void sw_park_tick(struct switch_ctx *sw)
 {
-	if (sw->park_grace != NULL) {
-		if (!sw_grace_over(sw->park_grace))
-			return;
-		sw->park_grace = NULL;
-		take_back_all(sw, sw->park_grace_since);
-	} else if (some_may_come_back(sw) && sw_plans_publish(sw, false) == 0) {
-		/* Published once more: plans name them still if memory was short. */
-		sw->park_grace_since = rte_get_timer_cycles();
-		sw->park_grace = sw_grace_begin();
-	}
+	if (sw_plans_late(sw))
+		return;
+	for (unsigned int i = 0; i < sw->nb_containers; i++)
+		take_back(sw, &sw->containers[i]);
 }

@@ -23,12 +23,10 @@ struct sw_grace {
 	int refs;
 };
 
-void sw_grace_drop(struct sw_grace *g)
+static void grace_drop(struct sw_grace *g)
 {
 	int refs;
 
-	if (g == NULL)
-		return;
 	pthread_mutex_lock(&g->lock);
 	refs = --g->refs;
 	pthread_mutex_unlock(&g->lock);
@@ -47,7 +45,7 @@ static void grace_done(struct rcu_head *head)
 	g->done = true;
 	pthread_cond_signal(&g->cond);
 	pthread_mutex_unlock(&g->lock);
-	sw_grace_drop(g);
+	grace_drop(g);
 }
 
 static struct sw_grace *grace_create(void)
@@ -62,34 +60,38 @@ static struct sw_grace *grace_create(void)
 	return g;
 }
 
-struct sw_grace *sw_grace_begin(void)
-{
-	struct sw_grace *g = grace_create();
-
-	if (g != NULL)
-		call_rcu(&g->rcu, grace_done);
-	return g;
-}
-
-bool sw_grace_over(struct sw_grace *g)
+static bool grace_is_over(struct sw_grace *g)
 {
 	bool done;
 
 	pthread_mutex_lock(&g->lock);
 	done = g->done;
 	pthread_mutex_unlock(&g->lock);
-	if (done)
-		sw_grace_drop(g);
 	return done;
+}
+
+bool sw_plans_late(struct switch_ctx *sw)
+{
+	if (sw->late != NULL && grace_is_over(sw->late))
+		sw_plans_forget(sw);
+	return sw->late != NULL;
+}
+
+void sw_plans_forget(struct switch_ctx *sw)
+{
+	if (sw->late != NULL)
+		grace_drop(sw->late);
+	sw->late = NULL;
 }
 
 /* In slices: a worker may have to be helped out of a container's trap meanwhile. */
 static int grace_wait(struct switch_ctx *sw, struct sw_grace *g)
 {
+	unsigned int limit = sw_plans_late(sw) ? SW_GRACE_LATE_MS : SW_GRACE_LIMIT_MS;
 	bool done;
 
 	call_rcu(&g->rcu, grace_done);
-	for (unsigned int ms = 0; ms < SW_GRACE_LIMIT_MS; ms += SLICE_MS) {
+	for (unsigned int ms = 0; ms < limit; ms += SLICE_MS) {
 		struct timespec end = vh_deadline_ms(SLICE_MS);
 		int ret = 0;
 
@@ -102,8 +104,14 @@ static int grace_wait(struct switch_ctx *sw, struct sw_grace *g)
 			break;
 		sw_watchdog(sw);
 	}
-	sw_grace_drop(g);
-	return done ? 0 : -ETIMEDOUT;
+	/* The last one to begin is the last one to end. */
+	sw_plans_forget(sw);
+	if (!done) {
+		sw->late = g;
+		return -ETIMEDOUT;
+	}
+	grace_drop(g);
+	return 0;
 }
 
 static void add_entry(struct sw_plan *plan, struct sw_lane *lane)

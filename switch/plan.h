@@ -48,12 +48,14 @@ int sw_plans_publish(struct switch_ctx *sw, bool wait);
 #define SW_GRACE_LIMIT_MS 1500
 
 /*
- * A grace period that begins now, for whoever cannot wait for it. NULL: out of memory. Control thread.
- * over: whether it has ended; then `grace` is gone. drop: it is not looked at any more. NULL is allowed.
+ * Whether a grace period that was waited for in vain has not ended yet: some worker does not run.
+ * Until it has, sw_plans_publish() waits for SW_GRACE_LATE_MS only, since everybody else waits for the
+ * control thread. Control thread.
  */
-struct sw_grace;
-struct sw_grace *sw_grace_begin(void);
-bool sw_grace_over(struct sw_grace *grace);
-void sw_grace_drop(struct sw_grace *grace);
+bool sw_plans_late(struct switch_ctx *sw);
+#define SW_GRACE_LATE_MS 100
+
+/* Forgets about it. Before the switch_ctx goes. */
+void sw_plans_forget(struct switch_ctx *sw);
 
 #endif /* SWITCH_PLAN_H */

@@ -34,23 +34,28 @@ static bool is_on(const struct sw_container *c, const struct pmd_port *port)
 
 /*
  * Every ring of the port taken back; no plan names one of its queues. If some worker does not let go,
- * nothing else has been done: the port rests until it is tried again.
+ * the port rests until it is tried again, and its rings are where they are.
  */
 static int quiesce(struct switch_ctx *sw, struct pmd_port *port)
 {
 	int ret;
 
 	sw_lane_suspend_all(sw, port, true);
-	ret = sw_plans_publish(sw, true);
+	ret = sw_lanes_wait(sw);
 	if (ret < 0)
 		return ret;
-	sw_park_end(sw);
+	sw_park_tick(sw);
 	for (unsigned int i = 0; i < sw->nb_containers; i++)
 		if (is_on(&sw->containers[i], port))
 			sw_container_pause(&sw->containers[i]);
 	/* Taking back may have let them go on. */
 	sw_lane_suspend_all(sw, port, true);
-	return sw_plans_publish(sw, true);
+	ret = sw_lanes_wait(sw);
+	/* Or a worker came to a halt in between, and the ring will be back. */
+	for (unsigned int i = 0; i < sw->nb_lanes && ret == 0; i++)
+		if (sw->lanes[i]->port == port && sw_lane_may_return(sw->lanes[i]))
+			ret = -EBUSY;
+	return ret;
 }
 
 void sw_port_go_on(struct switch_ctx *sw, struct pmd_port *port)
@@ -73,6 +78,12 @@ static void put_off(struct pmd_port *port, const char *what)
 static bool is_due(const struct pmd_port *port)
 {
 	return rte_get_timer_cycles() >= port->retry_at;
+}
+
+/* What has been put off is worth another attempt. */
+static bool may_go_on(struct switch_ctx *sw, const struct pmd_port *port)
+{
+	return is_due(port) && !sw_plans_late(sw);
 }
 
 static void restart(struct switch_ctx *sw, struct pmd_port *port, const char *why)
@@ -144,24 +155,29 @@ static bool is_gone(struct pmd_port *port)
 static void vanished(struct switch_ctx *sw, struct pmd_port *port)
 {
 	pmd_port_give_up(port, "the device has vanished");
-	quiesce(sw, port);
+	port->must_rest = quiesce(sw, port) < 0;
 }
 
 void sw_port_care(struct switch_ctx *sw, unsigned int i)
 {
 	struct pmd_port *port = sw->ports[i];
 
-	if (port == NULL || port->stuck)
+	if (port == NULL)
 		return;
+	if (port->stuck) {
+		if (port->must_rest && may_go_on(sw, port))
+			port->must_rest = quiesce(sw, port) < 0;
+		return;
+	}
 	if (port->removed)
 		sw_port_again(sw, i);
-	else if (pmd_events_take_remove(port) || (port->must_remove && is_due(port)))
+	else if (pmd_events_take_remove(port) || (port->must_remove && may_go_on(sw, port)))
 		remove_device(sw, port);
 	else if (is_gone(port))
 		vanished(sw, port);
 	else if (port->absent_since != 0)
 		return; /* not touched before that is decided */
-	else if (port->must_restart != NULL && is_due(port))
+	else if (port->must_restart != NULL && may_go_on(sw, port))
 		restart(sw, port, port->must_restart);
 	else if (port->halted)
 		try_again(sw, port);

@@ -97,9 +97,11 @@ int sw_request_wait(struct sw_requests *rq, sw_request_fn fn, void *ctx, void *a
 static void run_one(struct sw_requests *rq, struct sw_request *r)
 {
 	TAILQ_REMOVE(&rq->list, r, next);
+	rq->late = r->abandoned;
 	pthread_mutex_unlock(&rq->lock);
 	/* Also if abandoned: a ring that was to be taken back still has to be. */
 	r->result = r->fn(r->ctx, r->arg);
+	rq->late = false;
 	pthread_mutex_lock(&rq->lock);
 	if (r->abandoned) {
 		if (r->drop != NULL)

@@ -22,6 +22,7 @@ struct sw_requests {
 	struct sw_request_list list;
 	int wake_fd; /* eventfd: something is posted */
 	bool closed; /* the control loop has ended: answer -ESHUTDOWN */
+	bool late; /* control thread: who posted what runs now had given it up before */
 };
 
 /* Runs in the control thread. */

@@ -264,7 +264,8 @@ bool sw_teardown(struct switch_ctx *sw)
 		sw_container_close(&sw->containers[i]);
 	sw_requests_close(&sw->requests);
 	stop_workers(sw);
-	sw_grace_drop(sw->park_grace);
+	sw_plans_forget(sw);
+	sw_park_abandon(sw);
 	/*
 	 * A driver frees into the pools, and a pool that could not be detached reads its lane's
 	 * ring.

@@ -136,8 +136,8 @@ static void make_queue(struct switch_ctx *sw, struct sw_lane *lane, struct sw_do
 	add_number(doc, "starts", lane->nb_starts);
 	add_number(doc, "mapped_starts", lane->nb_mapped_starts);
 	/* Only the owner of the ring knows the exact number; for a reader it is a moment's view. */
-	add_number(doc, "loans", lane->state == SW_LANE_MAPPED ? pmd_rxpool_loans(lane->pool) : 0);
-	add_number(doc, "tx_loans", lane->tx_mapped ? pmd_txpool_loans(lane->txpool) : 0);
+	add_number(doc, "loans", lane->pool->vr != NULL ? pmd_rxpool_loans(lane->pool) : 0);
+	add_number(doc, "tx_loans", lane->txpool->vr != NULL ? pmd_txpool_loans(lane->txpool) : 0);
 	add_lane_counters(doc, &lane, 1);
 }
 
@@ -228,6 +228,8 @@ static void make_port(const struct switch_ctx *sw, unsigned int n, struct sw_doc
 	add_number(doc, "stuck", port->stuck);
 	add_number(doc, "removed", port->removed);
 	add_number(doc, "halted", port->halted);
+	add_number(
+		doc, "put_off", port->must_rest || port->must_remove || port->must_restart != NULL);
 	add_string(doc, "pf", port->pf_ifname);
 	add_number(doc, "pf_up", port->pf_ifindex != 0 && !port->pf_down);
 	add_number(doc, "device_restarts", port->nb_gaps);

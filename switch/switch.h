@@ -52,8 +52,7 @@ struct switch_ctx {
 
 	unsigned int nb_workers;
 	struct sw_worker *workers;
-	struct sw_grace *park_grace; /* for parked lanes, see park.c; NULL: none is running */
-	uint64_t park_grace_since; /* timer cycles */
+	struct sw_grace *late; /* sw_plans_late() */
 	struct pmd_sriov *sriov; /* VFs that were prepared; may be NULL */
 	unsigned int nb_ports;
 	struct pmd_port *ports[CFG_MAX_PORTS]; /* as in the configuration; NULL: in a namespace */

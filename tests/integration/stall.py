@@ -62,9 +62,10 @@ def fault(d, name, value):
     assert d.telemetry(f'/simvf/fault,net_simvf0:{name}={value}') is not None
 
 
-def parked(d):
+def parked(d, q=0):
     # Telemetry has no answer while the control thread waits for the worker.
-    wait_for(lambda: (queue(d) or {}).get('state') == 'parked', 20, lambda: f'the queue to be parked: {queue(d)}\n{d.tail()}')
+    wait_for(lambda: (queue(d, q) or {}).get('state') == 'parked', 20,
+             lambda: f'the queue to be parked: {queue(d, q)}\n{d.tail()}')
 
 
 def disabled(d, fe, c):
@@ -80,10 +81,10 @@ def memory_grows(d, fe, c):
     parked(d)
 
 
-def ring_anew(d, fe, c):
+def ring_anew(d, fe, c, q=0):
     """The rings are stopped, emptied and started at their beginning."""
     fe.stop()
-    parked(d)
+    parked(d, q)
     for r in fe.rings:
         r.reset()
     fe.start_rings()
@@ -127,28 +128,56 @@ def stall(t, what, packed, mapping, mode):
         t.equal(d.stop(), 0, f'{name}: the daemon ends cleanly')
 
 
-def neighbour(t):
-    """A device that has to be stopped whole: one container went meanwhile, and its neighbour is served again like its successor."""
+def neighbours(t, packed):
+    """A device that has to be stopped whole: one container goes, the other one starts its rings anew while the NIC has what
+    was sent on them before. That is given back when the device is stopped for the first one, and must not be seen."""
+    name = f'{"packed" if packed else "split"}, neighbours on a device that is stopped whole'
     config = {
         'switch': {'workers': 1, 'hugepages': 'off', 'memory': 256, **load_simvf()},
-        'port sim0': {'device': f'net_simvf0,size={SIZE},rate=5000,dma=copy,flows=64,stop_queues=0', 'queues': 2},
+        'port sim0': {'device': f'net_simvf0,size={SIZE},rate=5000,dma=copy,flows=64,stop_queues=0,tx_lag=64,tx_lag_us=600000',
+                      'queues': 2},
         'container c0': {'socket': '{dir}/c0.sock', 'port': 'sim0:0'},
         'container c1': {'socket': '{dir}/c1.sock', 'port': 'sim0:1'},
     }
-    with Daemon(config) as d, Frontend(d.dir + '/c1.sock') as stays:
+    with Daemon(config) as d, Frontend(d.dir + '/c1.sock', packed=packed) as stays:
         other = Container(stays)
-        with Frontend(d.dir + '/c0.sock') as fe:
+        with Frontend(d.dir + '/c0.sock', packed=packed) as fe:
             c = Container(fe)
-            c.until(lambda: queue(d)['state'] == 'mapped', lambda: f'mapped: {queue(d)}\n{d.tail()}')
+            c.until(lambda: other.run(1) and queue(d)['state'] == 'mapped', lambda: f'mapped: {queue(d)}\n{d.tail()}')
+            other.until(lambda: queue(d, 1)['state'] == 'mapped' and queue(d, 1)['tx_loans'] > 10,
+                        lambda: f'transmissions: {queue(d, 1)}\n{d.tail()}')
             with Stalled(d):
                 fe.disconnect()
                 parked(d)
-        with Frontend(d.dir + '/c0.sock') as fe:
+                ring_anew(d, stays, other, 1)
+                loans = queue(d, 1)['tx_loans']
+        with Frontend(d.dir + '/c0.sock', packed=packed) as fe:
             c = Container(fe)
             c.until(lambda: queue(d)['state'] == 'mapped', lambda: f'mapped again: {queue(d)}\n{d.tail()}')
             other.until(lambda: queue(d, 1)['state'] == 'mapped', lambda: f'the neighbour: {queue(d, 1)}\n{d.tail()}')
-            t.ok(c.run(200) and other.run(200) and not c.bad and not other.bad, 'a neighbour on a device that is stopped whole',
-                 lambda: f'{c.bad[:5]} {other.bad[:5]}\n{queue(d)}\n{queue(d, 1)}\n{d.tail()}')
+            ran = c.run(200) and other.run(200)
+            resets = [d.telemetry(f'/vfring/containers,c{n}')['resets'] for n in (0, 1)]
+            t.ok(ran and loans > 0 and resets == [0, 0] and not c.bad and not other.bad, name,
+                 lambda: f'{loans} loans, {resets} resets, {c.bad[:5]} {other.bad[:5]}\n{queue(d)}\n{queue(d, 1)}\n{d.tail()}')
+
+
+def comes(t):
+    """A container comes while the worker may be in the middle of its queue: it is not put to work before the worker has
+    let go."""
+    config = {
+        'switch': {'workers': 1, 'hugepages': 'off', 'memory': 256, **load_simvf()},
+        'port sim0': {'device': f'net_simvf0,size={SIZE},rate=5000,dma=copy'},
+        'container c0': {'socket': '{dir}/c0.sock', 'port': 'sim0'},
+    }
+    with Daemon(config) as d, Frontend(d.dir + '/c0.sock') as fe:
+        states = []
+        with Stalled(d):
+            fe.rx[0].post(size=2176)
+            c = Container(fe)
+            wait_for(lambda: states.append((queue(d) or {}).get('state')) or len(states) > 100, 60, 'looks at it')
+        c.until(lambda: queue(d)['state'] == 'mapped', lambda: f'mapped: {queue(d)}\n{d.tail()}')
+        t.ok(not {'mapped', 'copied'} & set(states) and c.run(300) and not c.bad, 'a container that comes meanwhile',
+             lambda: f'{set(states)} {c.bad[:5]}\n{d.tail()}')
 
 
 def transmissions(t):
@@ -175,6 +204,7 @@ with Tap() as t:
         for what in (disabled, memory_grows, ring_anew, gone, pf_reset):
             t.run(stall, t, what, packed, 'auto', 'mapped', name=what.__name__)
         t.run(stall, t, ring_anew, packed, 'off', 'copied', name='ring_anew')
-    t.run(neighbour, t)
+        t.run(neighbours, t, packed)
+    t.run(comes, t)
     t.run(transmissions, t)
 sys.exit(t.status)
