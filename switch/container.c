@@ -8,6 +8,7 @@
 
 #include <rte_cycles.h>
 
+#include "switch/plan.h"
 #include "switch/switch.h"
 
 _Static_assert(CFG_MAX_PAIRS == VH_MAX_PAIRS, "what may be configured can be offered");
@@ -51,8 +52,15 @@ static int take_back_pairs(void *ctx, void *arg)
 	for (uint16_t i = 0; i < a->container->nb_lanes; i++)
 		if ((a->pairs & (1u << i)) && a->container->lanes[i]->pair.conn == a->conn)
 			lanes[nb++] = a->container->lanes[i];
-	int ret = sw->requests.late ? take_back_late(sw, lanes, nb) : sw_lanes_stop(sw, lanes, nb);
+	int ret;
 
+	if (sw->requests.late) {
+		ret = take_back_late(sw, lanes, nb);
+	} else {
+		/* What an earlier request came too late for may be home in time for this one. */
+		sw_park_tick(sw);
+		ret = sw_lanes_stop(sw, lanes, nb);
+	}
 	forgive(a->container);
 	return ret;
 }
@@ -224,6 +232,9 @@ static void tick_lane(struct sw_container *c, struct sw_lane *lane)
 	const char *why = NULL;
 	enum sw_care care = sw_lane_care(lane, &why);
 
+	/* Not what can wait, while it could only fail. */
+	if (care == SW_CARE_REMAP && sw_plans_late(c->sw))
+		return;
 	if (care == SW_CARE_RESET) {
 		reset(c, served(c), why);
 		return;

@@ -44,6 +44,8 @@ void sw_lane_bind(struct sw_lane *lane, struct pmd_port *port, uint16_t queue)
 
 void sw_lane_suspend_all(struct switch_ctx *sw, const struct pmd_port *port, bool suspend)
 {
+	/* Its device has to be stopped, and will be as soon as that can be done. */
+	suspend |= port->must_remove || port->must_restart != NULL;
 	for (unsigned int i = 0; i < sw->nb_lanes; i++)
 		if (sw->lanes[i]->port == port)
 			sw->lanes[i]->suspended = suspend;

@@ -149,7 +149,7 @@ void sw_lane_suspend_all(struct switch_ctx *sw, const struct pmd_port *port, boo
  *
  * start: puts the ring pairs that are ready to work; lanes whose pair is not are paused. Does
  *	nothing about lanes at work. -EINVAL: some pair's rings are bad (*why), and none was
- *	started; -EIO: at least one lane is parked.
+ *	started; -EIO: a worker or the NIC did not let go, and lanes that were ready are parked.
  * stop: the "taking back" primitive. Afterwards a lane is paused, its ring settled, its memory
  *	released, the queue on host buffers. -errno: at least one lane is parked.
  * drain: paused lanes drop what arrives. Does nothing in another state.

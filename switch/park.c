@@ -12,7 +12,7 @@
 #include "switch/plan.h"
 #include "switch/switch.h"
 
-/* Where it is memory that was short, not time. */
+/* Where it is memory that was short, not time; unless a grace period has ended meanwhile. */
 #define RETRY_SEC 1
 
 void sw_lane_park(struct switch_ctx *sw, struct sw_lane *lane, const char *why, bool awaits_worker)
@@ -38,7 +38,8 @@ void sw_park_abandon(struct switch_ctx *sw)
 
 		if (!lane->revoked || lane->abandoned)
 			continue;
-		lane->stats.tx_unsure += pmd_txpool_loans(lane->txpool);
+		if (lane->awaits_worker) /* else they have been counted when the NIC was stopped */
+			lane->stats.tx_unsure += pmd_txpool_loans(lane->txpool);
 		pmd_rxpool_abandon(lane->pool);
 		pmd_txpool_abandon(lane->txpool);
 		lane->abandoned = true;
@@ -70,7 +71,8 @@ static void take_back(struct switch_ctx *sw, struct sw_container *c)
 		struct sw_lane *lane = c->lanes[i];
 
 		if (!sw_lane_may_return(lane) ||
-			now - lane->paused_since < RETRY_SEC * rte_get_timer_hz())
+			(!lane->abandoned &&
+				now - lane->paused_since < RETRY_SEC * rte_get_timer_hz()))
 			continue;
 		/* At work, as far as taking it back goes. */
 		lane->state = SW_LANE_COPIED;

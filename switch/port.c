@@ -155,6 +155,8 @@ static bool is_gone(struct pmd_port *port)
 static void vanished(struct switch_ctx *sw, struct pmd_port *port)
 {
 	pmd_port_give_up(port, "the device has vanished");
+	port->must_remove = false;
+	port->must_restart = NULL;
 	port->must_rest = quiesce(sw, port) < 0;
 }
 
