@@ -20,9 +20,16 @@
 
 /*
  * A driver that does not reach its PF while it is bound (the PF is being reset, a message is late)
- * makes a MAC address up and stays with it. So often it is bound again, for that of the PF.
+ * makes a MAC address up and stays with it. So often it is bound again, for that of the PF, and not at
+ * once: igbvf looks at a PF in reset for a millisecond only, and a PF takes longer.
  */
-#define PMD_BIND_RETRIES 2
+#define PMD_BIND_RETRIES 5
+
+/* Before retry i, from 0: a tenth of a second, and twice as long each time. */
+static inline uint64_t pmd_bind_pause_ms(int i)
+{
+	return (uint64_t)pmd_sriov_env.wait_ms / 50 << i;
+}
 
 struct pmd_vf_claim {
 	bool wanted; /* this port has a VF, or is to have one */

@@ -186,8 +186,9 @@ static bool is_without_mac(struct pmd_vf_claim *c, const char *netdev)
 {
 	if (c->retries > PMD_BIND_RETRIES || !lacks_mac(c, netdev))
 		return false;
-	if (c->retries++ < PMD_BIND_RETRIES)
+	if (c->retries < PMD_BIND_RETRIES)
 		return true;
+	c->retries++; /* said once */
 	PMD_LOG(WARNING, "[container %s] %s has not got its MAC address from the PF",
 		c->conf.container, c->name);
 	return false;
@@ -195,6 +196,10 @@ static bool is_without_mac(struct pmd_vf_claim *c, const char *netdev)
 
 static enum pmd_vf_place rebind_for_mac(struct pmd_vf_claim *c)
 {
+	if (c->rebound_ms != 0 &&
+		pmd_sriov_now_ms() - c->rebound_ms < pmd_bind_pause_ms(c->retries))
+		return PMD_VF_WAITING;
+	c->retries++;
 	PMD_LOG(NOTICE, "[container %s] the driver of %s has made a MAC address up: bound again",
 		c->conf.container, c->name);
 	c->rebound_ms = 0;

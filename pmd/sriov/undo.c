@@ -94,6 +94,7 @@ static void mac_as_before(const struct pmd_vf_state *st)
 {
 	char netdev[IF_NAMESIZE], why[PMD_LONG_WHY_LEN];
 	uint8_t mac[6];
+	uint64_t end;
 
 	if (!st->has_netdev || st->netdev[0] == '\0' || st->has_own_mac)
 		return;
@@ -108,6 +109,9 @@ static void mac_as_before(const struct pmd_vf_state *st)
 		}
 		PMD_LOG(NOTICE, "VF %s: its driver has made a MAC address up: bound again",
 			st->pci);
+		end = pmd_sriov_now_ms() + pmd_bind_pause_ms(i);
+		while (pmd_sriov_now_ms() < end)
+			pmd_sriov_pause();
 		bind_as_before(st);
 	}
 }

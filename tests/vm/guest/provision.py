@@ -7,7 +7,7 @@ import re
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'lib'))
-from guest import WIRE, Pf, Wire, main, netdev
+from guest import WIRE, Pf, Wire, dmesg, main, netdev, read
 from bench import MACS, SWITCH, Bench, testpmd, wait_mapped
 from provisioned import check_refused, port, refused, state, vf_state
 from rig import VFRINGD, Daemon, Process, Timeout, run, wait_for
@@ -95,7 +95,11 @@ def killed(t, bench):
         d.kill9()
     # Another configuration leaves out the second VF.
     with daemon(ports[:1]) as d:
-        t.equal(vf_state(pf, 1), before['VF 1'], 'what a start does not claim, it gives back')
+        if not t.equal(vf_state(pf, 1), before['VF 1'], 'what a start does not claim, it gives back'):
+            vf = pf.vf(1)
+            t.diag(read(f'{vf.path}/net/{netdev(vf.address)}/addr_assign_type'))
+            t.diag(d.tail(100))
+            t.diag('\n'.join(dmesg('igb|01:10').splitlines()[-40:]))
         d.stop(20)
     t.equal(state(pf), before, 'after a clean exit all is as it was before the first start')
 
