@@ -16,8 +16,8 @@
  * Ownership: the pool belongs to one Rx queue for the queue's whole life. Mbuf headers are ours,
  * the data is the backing's. Swapping the backing needs the queue stopped and no loan out. Threads:
  * one at a time. The worker that polls the queue, or the control thread while no worker does (also
- * for what the driver allocates at start and frees at stop). Meanwhile the latter only reads `unfit`, and
- * sets and reads `fault`.
+ * for what the driver allocates at start and frees at stop). Meanwhile the latter only reads `unfit`,
+ * and sets and reads `fault`.
  */
 #ifndef PMD_RXPOOL_H
 #define PMD_RXPOOL_H

@@ -36,8 +36,7 @@ static int take_back_late(struct switch_ctx *sw, struct sw_lane *const *lanes, u
 {
 	for (unsigned int i = 0; i < nb; i++)
 		if (lanes[i]->state == SW_LANE_MAPPED || lanes[i]->state == SW_LANE_COPIED)
-			sw_lane_park(
-				sw, lanes[i], "the control thread was busy for too long", true);
+			sw_lane_park(sw, lanes[i], "the control thread was busy for too long");
 	return -ETIMEDOUT;
 }
 

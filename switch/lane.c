@@ -182,7 +182,7 @@ static int leave_plans(struct switch_ctx *sw, struct sw_lane *const *lanes, unsi
 	if (ret == 0)
 		return 0;
 	for (int i = 0; i < nb_ready; i++)
-		sw_lane_park(sw, ready[i], "a worker does not let go", true);
+		sw_lane_park(sw, ready[i], "a worker does not let go");
 	for (unsigned int i = 0; i < nb; i++)
 		if (drained[i] && lanes[i]->state == SW_LANE_PAUSED)
 			lanes[i]->state = SW_LANE_DRAIN;
@@ -215,8 +215,7 @@ int sw_lanes_start(
 		if (ret == -EAGAIN)
 			retreat(ready[i]);
 		else if (ret < 0)
-			sw_lane_park(sw, ready[i], "its queue can be neither mapped nor restored",
-				false);
+			sw_lane_park(sw, ready[i], "its queue can be neither mapped nor restored");
 		else
 			put_to_work(ready[i]);
 	}
@@ -291,7 +290,7 @@ int sw_lanes_stop(struct switch_ctx *sw, struct sw_lane *const *lanes, unsigned 
 {
 	struct sw_lane *stopping[CFG_MAX_PAIRS];
 	const char *stage = "a worker does not let go of the ring";
-	bool disturbs = false, parked = false, awaits_worker = true;
+	bool disturbs = false, parked = false;
 	unsigned int n;
 	int ret;
 
@@ -309,14 +308,13 @@ int sw_lanes_stop(struct switch_ctx *sw, struct sw_lane *const *lanes, unsigned 
 		for (unsigned int i = 0; i < n; i++)
 			drop_waiting(stopping[i]);
 		stage = "the NIC does not let go of the ring";
-		awaits_worker = false;
 		ret = sw_swap(sw, stopping, n);
 		if (ret == -EAGAIN) /* the device does not start, but nothing of the ring is out */
 			ret = 0;
 	}
 	for (unsigned int i = 0; i < n; i++) {
 		if (ret < 0)
-			sw_lane_park(sw, stopping[i], stage, awaits_worker);
+			sw_lane_park(sw, stopping[i], stage);
 		else
 			finish_stop(stopping[i]);
 	}

@@ -107,7 +107,6 @@ struct sw_lane {
 	uint64_t tx_looked_at; /* timer cycles */
 	uint64_t tx_moved_at; /* timer cycles: when it was seen to move, or nothing was out */
 	uint64_t paused_since; /* rte_get_timer_cycles() */
-	bool awaits_worker; /* parked, and only because a worker did not let go */
 	bool revoked; /* has been parked, and is not back yet */
 	bool abandoned; /* likewise, and no worker has it any more */
 	/* Mapped starts lately, where each of them disturbs other containers. */
@@ -161,13 +160,13 @@ void sw_lanes_drain(struct switch_ctx *sw, struct sw_lane *const *lanes, unsigne
 
 /*
  * park.c. park: the last resort of start and stop: nothing of the lane is freed, and whoever comes late
- * leaves its ring alone. awaits_worker: a worker is what it takes; tick takes the lane back when it has
- * let go.
+ * leaves its ring alone. tick: takes the lane back when every worker has let go, unless its port is
+ * stuck: then it is the NIC that has not.
  * wait: publishes plans and waits, as sw_plans_publish(). With success, nothing is written to rings of
  * parked lanes any more, whatever their NIC gives back: to be called before a device is stopped.
  * abandon: that part alone, when no worker runs.
  */
-void sw_lane_park(struct switch_ctx *sw, struct sw_lane *lane, const char *why, bool awaits_worker);
+void sw_lane_park(struct switch_ctx *sw, struct sw_lane *lane, const char *why);
 bool sw_lane_may_return(const struct sw_lane *lane);
 void sw_park_tick(struct switch_ctx *sw);
 int sw_lanes_wait(struct switch_ctx *sw);

@@ -15,12 +15,11 @@
 /* Where it is memory that was short, not time; unless a grace period has ended meanwhile. */
 #define RETRY_SEC 1
 
-void sw_lane_park(struct switch_ctx *sw, struct sw_lane *lane, const char *why, bool awaits_worker)
+void sw_lane_park(struct switch_ctx *sw, struct sw_lane *lane, const char *why)
 {
 	SW_LOG(CRIT, "%s queue %u: %s; the queue is parked, its memory is kept", lane->port->name,
 		lane->queue, why);
 	lane->state = SW_LANE_PARKED;
-	lane->awaits_worker = awaits_worker;
 	lane->revoked = true;
 	lane->why_copied = why;
 	pmd_rxpool_revoke(lane->pool);
@@ -38,7 +37,7 @@ void sw_park_abandon(struct switch_ctx *sw)
 
 		if (!lane->revoked || lane->abandoned)
 			continue;
-		if (lane->awaits_worker) /* else they have been counted when the NIC was stopped */
+		if (!lane->port->stuck) /* else they have been counted when the NIC was stopped */
 			lane->stats.tx_unsure += pmd_txpool_loans(lane->txpool);
 		pmd_rxpool_abandon(lane->pool);
 		pmd_txpool_abandon(lane->txpool);
@@ -57,8 +56,7 @@ int sw_lanes_wait(struct switch_ctx *sw)
 
 bool sw_lane_may_return(const struct sw_lane *lane)
 {
-	return lane->state == SW_LANE_PARKED && lane->awaits_worker && !lane->port->stuck &&
-		!lane->port->removed;
+	return lane->state == SW_LANE_PARKED && !lane->port->stuck && !lane->port->removed;
 }
 
 static void take_back(struct switch_ctx *sw, struct sw_container *c)
